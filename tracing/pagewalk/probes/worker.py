@@ -1,0 +1,75 @@
+"""Worker call -> event: when a rank ran which step."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pagewalk.probes.spec import STEP, Probe, Reading, argument
+from pagewalk.trace.events import ExecutionEnded, ExecutionStarted, RoleTaken
+
+WORKER = "vllm.v1.worker.worker_base:WorkerWrapperBase"
+RUNNER = "vllm.v1.worker.gpu_worker:Worker"
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+def worker_started(worker: Any, args: Args, kwargs: Kwargs) -> Reading:
+    """This process runs the model as one rank."""
+    return (RoleTaken, "worker", int(getattr(worker, "global_rank", None) or worker.rpc_rank or 0))
+
+
+def execution_begun(worker: Any, args: Args, kwargs: Kwargs) -> Reading:
+    """A step's batch reached the worker."""
+    output = argument(args, kwargs, 0, "scheduler_output")
+    return (
+        ExecutionStarted,
+        getattr(output, STEP, -1),
+        int(worker.rpc_rank or 0),
+        len(output.num_scheduled_tokens),
+        output.total_num_scheduled_tokens,
+    )
+
+
+def execution_ended(worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any) -> Reading:
+    """The forward pass was launched (on a GPU) or run (on a CPU)."""
+    output = argument(args, kwargs, 0, "scheduler_output")
+    return (
+        ExecutionEnded,
+        getattr(output, STEP, -1),
+        int(worker.rpc_rank or 0),
+        "execute_model",
+        0,
+    )
+
+
+def sampling_begun(worker: Any, args: Args, kwargs: Kwargs) -> int:
+    """When the call was entered, in monotonic nanoseconds."""
+    return time.monotonic_ns()
+
+
+def sampling_ended(worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: int) -> Reading:
+    """The tokens of the batch executed last were sampled."""
+    return (ExecutionEnded, -1, int(getattr(worker, "rank", 0) or 0), "sample_tokens", begun)
+
+
+PROBES = (
+    Probe("worker", f"{WORKER}.init_worker", "before", worker_started, level="full", wakes=True),
+    Probe(
+        "worker",
+        f"{WORKER}.execute_model",
+        "around",
+        execution_ended,
+        ("scheduler_output",),
+        level="full",
+        begin=execution_begun,
+    ),
+    Probe(
+        "worker",
+        f"{RUNNER}.sample_tokens",
+        "around",
+        sampling_ended,
+        level="full",
+        begin=sampling_begun,
+    ),
+)

@@ -1,0 +1,56 @@
+"""A probe's target name -> the owner and the engine's own function, or why it cannot be used."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from pagewalk.probes.spec import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a probed function lives: `owner.__dict__[name] is original`."""
+
+    owner: Any
+    name: str
+    original: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A target that is absent or changed, in words for the trace header."""
+
+    reason: str
+
+
+def module_of(target: str) -> str:
+    """The module part of `module:Class.method`."""
+    return target.partition(":")[0]
+
+
+def resolve(row: Probe, module: ModuleType) -> Target | Unusable:
+    """Find the function that `row` names in `module`, and check the parameters it reads."""
+    path = row.target.partition(":")[2].split(".")
+    owner: Any = module
+    for part in path[:-1]:
+        owner = getattr(owner, part, None)
+        if owner is None:
+            return Unusable(f"{part} does not exist")
+    original = vars(owner).get(path[-1])
+    if original is None:
+        inherited = getattr(owner, path[-1], None)
+        return Unusable("inherited, not its own" if inherited is not None else "does not exist")
+    missing = [name for name in row.needs if name not in _parameters(original)]
+    if missing:
+        return Unusable(f"no parameter {', '.join(missing)}")
+    return Target(owner, path[-1], original)
+
+
+def _parameters(function: Any) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return frozenset()

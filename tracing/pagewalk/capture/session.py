@@ -1,0 +1,66 @@
+"""A `with` block -> a trace of the vLLM engines used in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pagewalk.capture.adopt import adopt as adopt_scheduler
+from pagewalk.capture.install import Installation
+from pagewalk.capture.launch import prepare
+from pagewalk.capture.recorder import Recorder
+
+
+_open: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+@contextlib.contextmanager
+def tracing(
+    directory: str | Path,
+    *,
+    events: str = "full",
+    record_tokens: bool = False,
+    digest: str = "off",
+    adopt: Iterable[Any] = (),
+    strict: bool = False,
+) -> Iterator[Path]:
+    """Trace the engines built inside the block, in this process and in those they start.
+
+    Yields the trace directory, which must be new or empty. On exit this process's segment is
+    closed and every patched attribute is the engine's own again. Processes of an engine that
+    outlives the block go on recording until they end. `adopt` names schedulers of engines that
+    run in this process already. With `strict`, a reader that raises raises here, for tests.
+
+    Raises:
+        PagewalkError: the directory cannot be used.
+    """
+    settings = prepare(Path(directory), events, record_tokens, digest, None)
+    recorder = Recorder(settings)
+    installation = Installation(recorder, strict=strict)
+    _open.add(recorder)
+    before = {name: os.environ.get(name) for name in settings.environment()}
+    os.environ.update(settings.environment())
+    recorder.follow_forks()
+    installation.install()
+    try:
+        for scheduler in adopt:
+            adopt_scheduler(installation, scheduler)
+        yield settings.directory
+    finally:
+        installation.restore()
+        recorder.close()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def flush_all() -> None:
+    """Write out what the recorders of this process have buffered."""
+    for recorder in list(_open):
+        recorder.flush()

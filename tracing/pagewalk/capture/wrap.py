@@ -1,0 +1,177 @@
+"""An engine function and a probe row -> the function that stands in for it.
+
+The engine's arguments, result and exceptions pass untouched. A reader that raises is reported
+to `fail` and never to the engine.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pagewalk.probes.spec import STEP, Probe, Reading
+
+Function = Callable[..., Any]
+Emit = Callable[[Reading], None]
+Fail = Callable[[Probe, object, Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where a wrapper sends a reading, and where it reports a reader that raised."""
+
+    emit: Emit
+    fail: Fail
+
+
+def wrap(original: Function, row: Probe, outlets: Outlets) -> Function:
+    """The stand-in for `original` that `row` asks for."""
+    asynchronous = inspect.iscoroutinefunction(original)
+    make = {
+        ("before", False): _before,
+        ("before", True): _before,
+        ("after", False): _after,
+        ("after", True): _after_async,
+        ("around", False): _around,
+        ("around", True): _around_async,
+    }[row.moment, asynchronous]
+    return functools.wraps(original)(make(original, row, outlets))
+
+
+def send(emit: Emit, reading: Any) -> None:
+    """Emit one reading, several or none."""
+    if reading is None:
+        return
+    if reading.__class__ is list:
+        for one in reading:
+            emit(one)
+    else:
+        emit(reading)
+
+
+def _before(original: Function, row: Probe, outlets: Outlets) -> Function:
+    emit, fail, read = outlets.emit, outlets.fail, row.read
+
+    def before(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            send(emit, read(self, args, kwargs))
+        except Exception as error:
+            fail(row, self, error)
+        return original(self, *args, **kwargs)
+
+    return before
+
+
+def _after(original: Function, row: Probe, outlets: Outlets) -> Function:
+    if row.materialise:
+        return _after_materialised(original, row, outlets)
+    emit, fail, read = outlets.emit, outlets.fail, row.read
+
+    def after(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        try:
+            reading = read(self, args, kwargs, result)
+            if reading is not None:
+                send(emit, reading)
+        except Exception as error:
+            fail(row, self, error)
+        return result
+
+    return after
+
+
+def _after_materialised(original: Function, row: Probe, outlets: Outlets) -> Function:
+    """For a callee that may be given an iterator: reader and callee both get the same list."""
+    emit, fail, read, name = outlets.emit, outlets.fail, row.read, row.needs[0]
+
+    def after(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            args = (list(args[0]), *args[1:])
+        elif name in kwargs:
+            kwargs[name] = list(kwargs[name])
+        result = original(self, *args, **kwargs)
+        try:
+            send(emit, read(self, args, kwargs, result))
+        except Exception as error:
+            fail(row, self, error)
+        return result
+
+    return after
+
+
+def _after_async(original: Function, row: Probe, outlets: Outlets) -> Function:
+    emit, fail, read = outlets.emit, outlets.fail, row.read
+
+    async def after(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await original(self, *args, **kwargs)
+        try:
+            send(emit, read(self, args, kwargs, result))
+        except Exception as error:
+            fail(row, self, error)
+        return result
+
+    return after
+
+
+def _begin(row: Probe, outlets: Outlets) -> Function:
+    """What runs before an `around` call: a value for the reader, or an event of its own."""
+    begin, emit, fail = row.begin, outlets.emit, outlets.fail
+    assert begin is not None, "an `around` row has a `begin`"
+
+    def begun(self: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            value = begin(self, args, kwargs)
+            if value.__class__ is tuple and value[0].__class__ is not int:
+                if isinstance(value[0], type):
+                    emit(value)
+            return value
+        except Exception as error:
+            fail(row, self, error)
+            return None
+
+    return begun
+
+
+def _end(row: Probe, outlets: Outlets) -> Function:
+    read, emit, fail, stamp = row.read, outlets.emit, outlets.fail, row.stamp
+
+    def end(self: Any, args: Any, kwargs: Any, result: Any, begun: Any) -> None:
+        try:
+            if stamp:
+                setattr(result, STEP, self.current_step)
+            reading = read(self, args, kwargs, result, begun)
+            if reading is not None:
+                send(emit, reading)
+        except Exception as error:
+            fail(row, self, error)
+
+    return end
+
+
+def _around(original: Function, row: Probe, outlets: Outlets) -> Function:
+    begin, end = _begin(row, outlets), _end(row, outlets)
+
+    def around(self: Any, *args: Any, **kwargs: Any) -> Any:
+        begun = begin(self, args, kwargs)
+        result = original(self, *args, **kwargs)
+        if begun is not None:
+            end(self, args, kwargs, result, begun)
+        return result
+
+    return around
+
+
+def _around_async(original: Function, row: Probe, outlets: Outlets) -> Function:
+    begin, end = _begin(row, outlets), _end(row, outlets)
+
+    async def around(self: Any, *args: Any, **kwargs: Any) -> Any:
+        begun = begin(self, args, kwargs)
+        result = await original(self, *args, **kwargs)
+        if begun is not None:
+            end(self, args, kwargs, result, begun)
+        return result
+
+    return around

@@ -58,7 +58,8 @@ def step_failed(config: Any, args: Args, kwargs: Kwargs) -> Reading:
 
 
 PROBES = (
-    Probe("core", f"{CORE}.__init__", "before", core_started, wakes=True),
+    # Not `__init__`: that is where vLLM loads the plugin, so the call has begun already.
+    Probe("core", f"{CORE}._initialize_kv_caches", "before", core_started, wakes=True),
     Probe(
         "core",
         f"{CORE}.preprocess_add_request",

@@ -54,7 +54,8 @@ def sampling_ended(worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: 
 
 
 PROBES = (
-    Probe("worker", f"{WORKER}.init_worker", "before", worker_started, level="full", wakes=True),
+    # Not `init_worker`: that is where vLLM loads the plugin, so the call has begun already.
+    Probe("worker", f"{WORKER}.init_device", "before", worker_started, level="full", wakes=True),
     Probe(
         "worker",
         f"{WORKER}.execute_model",

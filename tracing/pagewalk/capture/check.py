@@ -8,27 +8,35 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from typing import Any
 
 import msgspec
 
-from pagewalk.capture.live import live_state
+from pagewalk.capture.live import live_state, order
 from pagewalk.capture.recorder import Recorder
-from pagewalk.probes.spec import NUMBER, STEP, Probe
+from pagewalk.capture.text import mended
+from pagewalk.probes.spec import NUMBER, STEP, Probe, argument
 from pagewalk.trace.digest import digest_fields
-from pagewalk.trace.events import StateDigested, StateDumped
+from pagewalk.trace.events import ProbeFailed, StateDigested, StateDumped
+
+logger = logging.getLogger("pagewalk")
 
 MOMENTS = {"schedule": "scheduled", "update_from_output": "updated", "finish_requests": "finished"}
 SCHEDULER = "vllm.v1.core.sched.scheduler:Scheduler"
+STATE = "pagewalk.capture.live:live_state"  # the reader that is no probe, where it fails
 
 
 class StateChecker:
     """Wraps the three calls after which the scheduler's state is whole."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, *, strict: bool = False) -> None:
         self.recorder = recorder
+        self._strict = strict
         self._salted: dict[bytes, str] = {}
         self._updating = 0
+        self._told: dict[int, int] = {}  # engine -> losses after which its state was dumped
+        self._blind = False
 
     def wrap(self, row: Probe, stand_in: Any) -> Any:
         """The stand-in with a look at the state behind it, where `row` is one of the three."""
@@ -48,20 +56,50 @@ class StateChecker:
     def look(self, scheduler: Any, step: int, at: str) -> None:
         """Leave the state, or its digests, in the trace; never raise into the engine."""
         engine = getattr(scheduler, NUMBER, None)
-        if engine is None:
+        if engine is None or self._blind:
             return
-        emit, mode = self.recorder.emit, self.recorder.settings.digest
-        state = live_state(scheduler, self._salt)
-        if mode != "off":
-            emit((StateDigested, engine, step, at, digest_fields(state)))
-        if mode == "full" or self.recorder.lost:
-            self.recorder.lost = 0
-            emit((StateDumped, engine, step, at, msgspec.Raw(msgspec.json.encode(state))))
+        lost, mode = self.recorder.lost, self.recorder.settings.digest
+        stale = lost != self._told.get(engine, 0)
+        if mode == "off" and not stale:
+            return
+        try:
+            if stale:
+                self.recorder.wake()  # a forked child goes on with an engine of its parent
+            state = self._state(scheduler)
+            if mode != "off":
+                self.recorder.emit((StateDigested, engine, step, at, digest_fields(state)))
+            if mode == "full" or stale:
+                self._told[engine] = lost
+                self._dump(scheduler, state, step, at)
+        except Exception as error:
+            self._give_up(error)
 
     def dump(self, scheduler: Any, step: int, at: str) -> None:
         """Leave the whole state in the trace, whatever the mode."""
-        state = msgspec.Raw(msgspec.json.encode(live_state(scheduler, self._salt)))
-        self.recorder.emit((StateDumped, getattr(scheduler, NUMBER), step, at, state))
+        self._dump(scheduler, self._state(scheduler), step, at)
+
+    def _state(self, scheduler: Any) -> dict[str, Any]:
+        state = live_state(scheduler, self._salt)
+        if all(map(str.isascii, scheduler.requests)):
+            return state
+        return dict(mended(state))
+
+    def _dump(self, scheduler: Any, state: dict[str, Any], step: int, at: str) -> None:
+        whole = msgspec.Raw(msgspec.json.encode({**state, "order": mended(order(scheduler))}))
+        # With the ids: each must have its number before the state that speaks of it.
+        ids = list(scheduler.requests)
+        self.recorder.emit((StateDumped, getattr(scheduler, NUMBER), step, at, whole, ids))
+
+    def _give_up(self, error: Exception) -> None:
+        if self._strict:
+            raise error
+        self._blind = True
+        logger.warning(
+            "pagewalk cannot read the scheduler's state (%s); the engine goes on, its state is "
+            "not compared any more",
+            type(error).__name__,
+        )
+        self.recorder.emit((ProbeFailed, STATE, type(error).__name__))
 
     def _behind(self, stand_in: Any, at: str) -> Any:
         recorder, wanted = self.recorder, self.recorder.settings.digest != "off"
@@ -70,20 +108,21 @@ class StateChecker:
         def behind(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             result = stand_in(scheduler, *args, **kwargs)
             if (wanted or recorder.lost) and not self._updating:
-                self.look(scheduler, scheduler.current_step, at)
+                self.look(scheduler, getattr(scheduler, "current_step", -1), at)
             return result
 
         return behind
 
     def _behind_update(self, stand_in: Any) -> Any:
         @functools.wraps(stand_in)
-        def behind(scheduler: Any, output: Any, *args: Any, **kwargs: Any) -> Any:
+        def behind(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             # finish_requests may run inside: the state is not whole before the update returns.
             self._updating += 1
             try:
-                result = stand_in(scheduler, output, *args, **kwargs)
+                result = stand_in(scheduler, *args, **kwargs)
             finally:
                 self._updating -= 1
+            output = argument(args, kwargs, 0, "scheduler_output")
             self.look(scheduler, getattr(output, STEP, -1), "updated")
             return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ from pagewalk.capture.settings import RUN, Settings
 from pagewalk.trace.events import SCHEMA_VERSION
 
 HEADER = "header.json"
+_ATTEMPTS = 10_000
 
 
 def new_run() -> str:
@@ -20,46 +22,82 @@ def new_run() -> str:
     return secrets.token_hex(8)
 
 
+def begin_run(settings: Settings) -> None:
+    """Tell all processes to come that they are of one run, before any of them writes a line.
+
+    Two engine cores may wake before the process that started them, or without it.
+    """
+    if not os.environ.get(RUN):
+        os.environ[RUN] = f"{settings.run or new_run()}:"
+
+
 def claim_directory(settings: Settings) -> tuple[Path, str]:
     """The directory to write to and the run's id. Raises OSError if it cannot be written.
 
-    The first process of a run writes the header and tells its children through the
-    environment. A directory that holds another run already gets a `run-N` folder in it.
+    The first process of a run to come here writes the header, the others join it. A directory
+    that holds another run already gets a `run-N` folder in it.
     """
-    run, _, place = os.environ.get(RUN, "").partition(":")
-    if settings.run or (run and place):
-        directory = Path(place) if place else settings.directory
+    told, _, place = os.environ.get(RUN, "").partition(":")
+    run = settings.run or told or new_run()
+    if told and place:
+        directory = Path(place)
         directory.mkdir(parents=True, exist_ok=True)
-        _write_header(directory, settings.run or run, settings)
-        return directory, settings.run or run
-    run = new_run()
+        _write_header(directory, run, settings)
+        return directory, run
     directory = settings.directory
-    for attempt in range(2, 10_000):
+    for attempt in range(2, _ATTEMPTS):
         directory.mkdir(parents=True, exist_ok=True)
-        if _write_header(directory, run, settings):
+        if _write_header(directory, run, settings) or _run_of(directory) == run:
             break
         directory = settings.directory / f"run-{attempt}"
     os.environ[RUN] = f"{run}:{directory}"
     return directory, run
 
 
+def header_of(run: str, command: list[str] | None, level: str, digest: str) -> str:
+    """The text of `header.json`."""
+    content = {
+        "schema": SCHEMA_VERSION,
+        "run": run,
+        "pagewalk": __version__,
+        "wall_ns": time.time_ns(),
+        # Arguments may hold keys and prompts: the program's name is all that is kept.
+        "command": [Path(command[0]).name] if command else None,
+        "level": level,
+        "digest": digest,
+    }
+    return json.dumps(content) + "\n"
+
+
 def _write_header(directory: Path, run: str, settings: Settings) -> bool:
-    """Write the header unless there is one; whether this call wrote it."""
-    text = json.dumps(
-        {
-            "schema": SCHEMA_VERSION,
-            "run": run,
-            "pagewalk": __version__,
-            "wall_ns": time.time_ns(),
-            "command": None,
-            "level": settings.level,
-            "digest": settings.digest,
-        }
-    )
-    try:
-        fd = os.open(directory / HEADER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
+    """Write the header unless there is one; whether this call wrote it.
+
+    It appears complete or not at all: another process of the run may read it at any time.
+    """
+    path = directory / HEADER
+    if path.exists():
         return False
-    with os.fdopen(fd, "w") as file:
-        file.write(text + "\n")
-    return True
+    draft = directory / f".header-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        draft.write_text(header_of(run, None, settings.level, settings.digest))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            os.rename(draft, path)
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _run_of(directory: Path) -> str | None:
+    try:
+        content = json.loads((directory / HEADER).read_text())
+        return str(content["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+__all__ = ["HEADER", "begin_run", "claim_directory", "header_of", "new_run"]

@@ -9,13 +9,11 @@ import weakref
 from collections import defaultdict
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from pagewalk.capture import marks
 from pagewalk.capture.check import StateChecker
-from pagewalk.capture.recompile import Recompiled
 from pagewalk.capture.recorder import Recorder
 from pagewalk.capture.resolve import Target, Unusable, module_of, resolve
 from pagewalk.capture.tracked import TrackedTables
@@ -24,6 +22,9 @@ from pagewalk.probes import PROBES
 from pagewalk.probes.spec import ENGINE, NUMBER, Probe
 from pagewalk.probes.steps import slots_refused
 from pagewalk.trace.events import ProbeFailed, ProbesInstalled
+
+if TYPE_CHECKING:
+    from pagewalk.capture.recompile import Recompiled
 
 logger = logging.getLogger("pagewalk")
 
@@ -36,7 +37,7 @@ class Installation:
     ) -> None:
         self.recorder = recorder
         self.rows = tuple(row for row in rows if _wanted(row, rows, recorder))
-        self.checker = StateChecker(recorder)
+        self.checker = StateChecker(recorder, strict=strict)
         self._strict = strict
         self._active = False
         self._targets: dict[str, Target] = {}
@@ -60,12 +61,12 @@ class Installation:
         """Put every function and table container of the engine back, by identity."""
         self._active = False
         for target in self._targets.values():
-            setattr(target.owner, target.name, target.original)
+            _put_back(target)
         self._targets.clear()
         self._chains.clear()
         for marked in self._marked.values():
             if marked is not None:
-                marks.unmark(marked)
+                marks().unmark(marked)
         self._marked.clear()
         for reference in self._tracked:
             manager = reference()
@@ -108,7 +109,8 @@ class Installation:
 
     def fail(self, row: Probe, thing: object, error: Exception) -> None:
         """A reader raised: take the probe out and say so, once."""
-        if isinstance(error, AttributeError) and error.name == NUMBER:
+        unnumbered = isinstance(error, AttributeError) and error.name == NUMBER
+        if unnumbered and row.moment not in ("construct", "track"):
             return  # an object built before the probes were in place: nothing is known of it
         if self._strict:
             raise error
@@ -129,7 +131,25 @@ class Installation:
             return
         rows = [row for row in self.rows if module_of(row.target) == module.__name__]
         for component in dict.fromkeys(row.component for row in rows):
-            self._install(component, [row for row in rows if row.component == component], module)
+            mine = [row for row in rows if row.component == component]
+            try:
+                self._install(component, mine, module)
+            except Exception as error:
+                self._take_out(component, mine, error)
+
+    def _take_out(self, component: str, rows: list[Probe], error: Exception) -> None:
+        """Placing a component's probes failed: the engine's import must not fail for that."""
+        if self._strict:
+            raise error
+        for name in dict.fromkeys(row.target for row in rows):
+            target = self._targets.pop(name, None)
+            self._chains.pop(name, None)
+            if target is not None:
+                _put_back(target)
+        why = f"placing it raised {type(error).__name__}"
+        logger.warning("pagewalk leaves the probes of %s out: %s", component, why)
+        absent = {row.target: why for row in rows}
+        self.recorder.declare((ProbesInstalled, component, [], absent))
 
     def _install(self, component: str, rows: list[Probe], module: ModuleType) -> None:
         found = [(row, resolve(row, module)) for row in rows]
@@ -177,7 +197,9 @@ class Installation:
     def _marking(self, row: Probe, current: Any, outlets: Outlets) -> Any:
         if row.target not in self._marked:
             place = len(self._marked)
-            self._marked[row.target] = marks.mark(current, row, self.recorder, place)
+            self._marked[row.target] = marks().mark(
+                current, row, self.recorder, place, self.fail
+            )
         marked = self._marked[row.target]
         if marked is not None:
             return marked.function
@@ -189,10 +211,16 @@ class Installation:
     def _constructing(self, row: Probe, original: Any) -> Any:
         @functools.wraps(original)
         def construct(thing: Any, *args: Any, **kwargs: Any) -> None:
-            self.recorder.wake()
-            self.number(thing, row.family)
+            try:
+                self.recorder.wake()
+                self.number(thing, row.family)
+            except Exception as error:
+                self.fail(row, thing, error)
             original(thing, *args, **kwargs)
-            self.built(thing, row, args, kwargs)
+            try:
+                self.built(thing, row, args, kwargs)
+            except Exception as error:
+                self.fail(row, thing, error)
 
         return construct
 
@@ -200,7 +228,10 @@ class Installation:
         @functools.wraps(original)
         def construct(manager: Any, *args: Any, **kwargs: Any) -> None:
             original(manager, *args, **kwargs)
-            self.track(manager, row)
+            try:
+                self.track(manager, row)
+            except Exception as error:
+                self.fail(row, manager, error)
 
         return construct
 
@@ -217,6 +248,18 @@ class Installation:
             send(self.recorder.declare, row.read(thing, args, kwargs, None))
         except Exception as error:
             self.fail(row, thing, error)
+
+
+def marks() -> ModuleType:
+    """The module that marks exits: processes without a scheduler never need it."""
+    from pagewalk.capture import marks
+
+    return marks
+
+
+def _put_back(target: Target) -> None:
+    if vars(target.owner).get(target.name) is not target.original:
+        setattr(target.owner, target.name, target.original)
 
 
 def _wanted(row: Probe, rows: tuple[Probe, ...], recorder: Recorder) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from pagewalk import __version__
-from pagewalk.capture.header import HEADER, new_run
+from pagewalk.capture.header import HEADER, header_of, new_run
 from pagewalk.capture.settings import Settings
 from pagewalk.errors import PagewalkError
-from pagewalk.trace.events import SCHEMA_VERSION
 
 
 def run_command(
@@ -32,12 +30,14 @@ def run_command(
     try:
         child = subprocess.Popen(command, env={**os.environ, **settings.environment()})
     except FileNotFoundError as error:
+        _take_back(out)
         raise PagewalkError(
             "no-such-command",
             f"There is no command {command[0]!r}: give a program after `--`, as in "
             "`pagewalk run -- python my.py`.",
         ) from error
     except OSError as error:
+        _take_back(out)
         raise PagewalkError(
             "command-failed", f"{command[0]!r} could not be started: {error.strerror}."
         ) from error
@@ -64,18 +64,9 @@ def prepare(
             f"The trace directory {out} is not empty: name a new one with --out.",
         )
     settings = Settings(out, level, record_tokens, digest, new_run())
-    header = {
-        "schema": SCHEMA_VERSION,
-        "run": settings.run,
-        "pagewalk": __version__,
-        "wall_ns": time.time_ns(),
-        # Arguments may hold keys and prompts: the program's name is all that is kept.
-        "command": [Path(command[0]).name] if command else None,
-        "level": level,
-        "digest": digest,
-    }
+    header = header_of(settings.run, command, level, digest)
     try:
-        (out / HEADER).write_text(json.dumps(header) + "\n")
+        (out / HEADER).write_text(header)
     except OSError as error:
         raise PagewalkError(
             "directory-not-writable",
@@ -85,12 +76,37 @@ def prepare(
     return settings
 
 
+def _take_back(out: Path) -> None:
+    """Remove the trace that will not be, so that the next attempt finds the directory empty."""
+    with contextlib.suppress(OSError):
+        (out / HEADER).unlink()
+
+
 def _wait(child: subprocess.Popen[bytes]) -> int:
     """Wait for the command. Ctrl-C reaches it too; it decides how to end."""
-    while True:
-        try:
-            code = child.wait()
-            return code if code >= 0 else 128 - code
-        except KeyboardInterrupt:
-            if child.poll() is None:
-                child.send_signal(signal.SIGINT)
+    with _passing_on(child):
+        while True:
+            try:
+                code = child.wait()
+                return code if code >= 0 else 128 - code
+            except KeyboardInterrupt:
+                if child.poll() is None:
+                    child.send_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """What ends this process from outside must end the traced server: nobody else knows of it."""
+
+    def pass_on(number: int, frame: object) -> None:
+        child.send_signal(number)
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(ValueError):  # not the main thread: nothing to pass on there
+            before[number] = signal.signal(number, pass_on)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -36,6 +36,15 @@ def live_state(scheduler: Any, salt: Salt) -> dict[str, Any]:
     }
 
 
+def order(scheduler: Any) -> dict[str, tuple[int, float]]:
+    """Priority and arrival time of each request: what a priority queue sorts by."""
+    return {
+        request_id: (int(request.priority), float(request.arrival_time))
+        for request_id, request in scheduler.requests.items()
+        if not request.is_finished()
+    }
+
+
 def free_queue(pool: Any) -> list[int]:
     """Ids in the order in which the free queue will hand them out, read link by link."""
     block = pool.free_block_queue.fake_free_list_head.next_free_block

@@ -9,6 +9,7 @@ from typing import Any
 
 from pagewalk.capture.recompile import CannotRecompile, Recompiled, recompile, silence
 from pagewalk.capture.recorder import Recorder
+from pagewalk.capture.wrap import Fail
 from pagewalk.probes.spec import Probe
 from pagewalk.probes.steps import exit_taken
 from pagewalk.trace.events import ExitsDeclared, ProbesInstalled
@@ -19,12 +20,18 @@ logger = logging.getLogger("pagewalk")
 SPACING = 1000
 
 
-def mark(function: Any, row: Probe, recorder: Recorder, place: int) -> Recompiled | None:
+def mark(
+    function: Any, row: Probe, recorder: Recorder, place: int, fail: Fail
+) -> Recompiled | None:
     """`function` with marks, None where that cannot be done: then the trace says why."""
     emit = recorder.emit
 
     def taken(site: int, request: Any, values: tuple[Any, ...]) -> None:
-        emit(exit_taken(site, request, values))
+        try:
+            emit(exit_taken(site, request, values))
+        except Exception as error:
+            # A mark runs inside the scheduler itself: whatever it meets, a step must go on.
+            fail(row, None, error)
 
     try:
         marked = recompile(function, taken, first_site=place * SPACING)

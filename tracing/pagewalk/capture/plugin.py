@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-if TYPE_CHECKING:
-    from pagewalk.capture.install import Installation
-
-_installed: list[Installation] = []
+# Where this process records to: one place at most, two would record everything twice.
+_recording: list[str] = []
 
 
 def register() -> None:
     """Called by vLLM in each of its processes. Without `PAGEWALK=DIR` it does nothing at all."""
-    if not os.environ.get("PAGEWALK") or _installed:
+    if not os.environ.get("PAGEWALK") or _recording:
         return
     try:
         _start()
@@ -28,7 +27,30 @@ def register() -> None:
         )
 
 
+@contextmanager
+def occupied(directory: str) -> Iterator[None]:
+    """Keep the plugin out of this process: an engine built inside loads it like any other.
+
+    Raises:
+        PagewalkError: this process is traced already.
+    """
+    if _recording:
+        from pagewalk.errors import PagewalkError
+
+        raise PagewalkError(
+            "traced-already",
+            f"This process is traced already, into {_recording[0]}: end that `tracing` block "
+            "first, or start the program without PAGEWALK.",
+        )
+    _recording.append(directory)
+    try:
+        yield
+    finally:
+        _recording.remove(directory)
+
+
 def _start() -> None:
+    from pagewalk.capture.header import begin_run
     from pagewalk.capture.install import Installation
     from pagewalk.capture.recorder import Recorder
     from pagewalk.capture.settings import from_environment
@@ -36,8 +58,8 @@ def _start() -> None:
     settings = from_environment()
     if settings is None:
         return
+    begin_run(settings)
     recorder = Recorder(settings)
     recorder.follow_forks()
-    installation = Installation(recorder)
-    _installed.append(installation)
-    installation.install()
+    _recording.append(str(settings.directory))
+    Installation(recorder).install()

@@ -11,13 +11,12 @@ import socket
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from pagewalk import __version__
-from pagewalk.capture.encoder import Encoder, Timed
+from pagewalk.capture.buffer import BUFFER_LIMIT, Buffer
+from pagewalk.capture.encoder import Encoder
 from pagewalk.capture.header import claim_directory
 from pagewalk.capture.segment import SegmentFile
 from pagewalk.capture.settings import Settings
@@ -25,9 +24,10 @@ from pagewalk.trace import events as ev
 
 logger = logging.getLogger("pagewalk")
 
-BUFFER_LIMIT = 400_000  # readings kept while the writer thread cannot keep up
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.25
+BATCH = 20_000  # readings encoded at a time
+PATIENCE = 5.0  # seconds that the end of a process waits for a disk that hangs
 
 
 class Recorder:
@@ -38,15 +38,18 @@ class Recorder:
     """
 
     def __init__(
-        self, settings: Settings, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        settings: Settings,
+        clock: Callable[[], int] = time.monotonic_ns,
+        limit: int = BUFFER_LIMIT,
     ) -> None:
         self.settings = settings
         self.now = clock
-        self.lost = 0  # readings dropped since the last state dump: replay needs a new one
+        self.lost = 0  # grows with each loss: what replay knew before it is no longer so
         self.salt = secrets.token_bytes(16)
-        self._buffer: deque[Timed] = deque()
-        self._overflow = 0
-        self._encoder = Encoder(b"")
+        self.broken: str | None = None
+        self._buffer = Buffer(clock, limit)
+        self._encoder = Encoder(self.salt)
         self._file: SegmentFile | None = None
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
@@ -55,20 +58,10 @@ class Recorder:
         self._segments = 0
         self._refusals: dict[int, tuple[str, ...]] = {}
         self._prologue: list[tuple[Any, ...]] = []
+        self._heir = False
+        self._finalizer: Any = None
         self._born = (clock(), time.time_ns())
-        self.broken: str | None = None
-        self.emit = self._make_emit()
-
-    def _make_emit(self) -> Callable[[tuple[Any, ...]], None]:
-        buffer, append, now, limit = self._buffer, self._buffer.append, self.now, BUFFER_LIMIT
-
-        def emit(reading: tuple[Any, ...]) -> None:
-            if len(buffer) < limit:
-                append((now(), reading))
-            else:
-                self._overflow += 1
-
-        return emit
+        self.emit = self._buffer.emit
 
     def declare(self, reading: tuple[Any, ...]) -> None:
         """Emit a fact that every further segment of this process must repeat (a fork's child)."""
@@ -83,21 +76,17 @@ class Recorder:
         """Open the segment and start the writer, if that has not happened in this process."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        if self.broken is not None or self._stopping:
-            return False
-        try:
-            self._open()
-        except OSError as error:
-            self.broken = error.strerror or str(error)
-            logger.warning(
-                "pagewalk cannot write a trace to %s (%s); the engine goes on untraced",
-                self.settings.directory,
-                self.broken,
-            )
-            return False
-        self._thread = threading.Thread(target=self._run, name="pagewalk", daemon=True)
-        self._thread.start()
-        atexit.register(self.close)
+        with self._lock:
+            if self.broken is not None or self._stopping:
+                return False
+            if self._thread is not None and self._thread.is_alive():
+                return True
+            try:
+                self._open()
+                self._start()
+            except Exception as error:
+                self._break(getattr(error, "strerror", None) or str(error))
+                return False
         return True
 
     def flush(self) -> None:
@@ -113,13 +102,16 @@ class Recorder:
         self._wanted.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=5)
-        with self._lock:
-            self._drain()
-            ending = self._encoder.lines([(self.now(), (ev.SegmentEnded, reason))])
-            self._file.write(ending)
-            self._file.close()
+            thread.join(timeout=PATIENCE)
+        if self._lock.acquire(timeout=PATIENCE):
+            try:
+                self._finish(reason)
+            finally:
+                self._lock.release()
+        self._buffer.shut()
         atexit.unregister(self.close)
+        if self._finalizer is not None:
+            self._finalizer.cancel()
 
     def follow_forks(self) -> None:
         """Start afresh in forked children. The handler holds the recorder only weakly."""
@@ -136,35 +128,48 @@ class Recorder:
         """In the child: what the parent buffered is the parent's; start afresh when woken."""
         self._lock = threading.Lock()
         self._wanted = threading.Event()
-        self._buffer.clear()
-        self._overflow = 0
-        self._thread = None
+        self._buffer.restart()
+        self._thread = self._finalizer = None
         self._stopping = False
         self._segments = 0
         self._born = (self.now(), time.time_ns())
         if self._file is not None:
             self._file.forget()
             self._file = None
+        if any(reading[0] is ev.EngineConfigured for reading in self._prologue):
+            # An engine came along whose state this segment has not seen: it must be dumped.
+            self._heir = True
+            self.lost += 1
+
+    def _start(self) -> None:
+        from multiprocessing.util import Finalize
+
+        self._thread = threading.Thread(target=self._run, name="pagewalk", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+        # A process forked by multiprocessing ends without atexit.
+        self._finalizer = Finalize(None, self.close, exitpriority=0)
 
     def _open(self) -> None:
+        """A new segment: who speaks, and all that was declared before."""
         directory, run = claim_directory(self.settings)
         while True:
             path = directory / f"{os.getpid()}-{self._segments}.jsonl"
             self._segments += 1
             try:
-                self._file = SegmentFile(path)
+                file = SegmentFile(path)
                 break
             except FileExistsError:
                 continue
+        self._file = file
         self._encoder = Encoder(self.salt)
         self._encoder.refusals = self._refusals
-        started = self._started(run)
-        known = [reading for reading in self._prologue if not self._buffered(reading)]
-        t = self._born[0]
-        self._file.write(self._encoder.lines([(t, started), *((t, one) for one in known)]))
-
-    def _buffered(self, reading: tuple[Any, ...]) -> bool:
-        return any(one is reading for _, one in self._buffer)
+        held = self._buffer.identities()
+        opening = [self._started(run), *(one for one in self._prologue if id(one) not in held)]
+        if self._heir:
+            opening.append((ev.Dropped, 0, "forked"))
+            self._heir = False
+        file.write(self._encoder.lines([(self._born[0], one) for one in opening]))
 
     def _started(self, run: str) -> tuple[Any, ...]:
         return (
@@ -188,54 +193,83 @@ class Recorder:
         wanted, thread = self._wanted, threading.current_thread()
         while not self._stopping and self._thread is thread:
             wanted.wait(wait)
-            with self._lock:
-                wait = FLUSH_SECONDS if self._drain() else IDLE_SECONDS
+            try:
+                with self._lock:
+                    wait = FLUSH_SECONDS if self._drain() else IDLE_SECONDS
+            except Exception as error:
+                self._break(f"{type(error).__name__}: {error}")
+                return
 
-    def _drain(self) -> int:
-        """Encode and write the buffered readings; returns how many there were."""
+    def _drain(self) -> bool:
+        """Encode and write what is buffered; whether there was anything.
+
+        While the disk refuses, readings stay in the buffer: what cannot be kept is refused there,
+        and counted in its place.
+        """
         if self._file is None:
-            return 0
-        pop = self._buffer.popleft
-        batch = [pop() for _ in range(len(self._buffer))]
-        if self._overflow:
-            count, self._overflow = self._overflow, 0
-            batch.append((self.now(), (ev.Dropped, count, "buffer_full")))
-            self.lost += count
-        if not batch and not self._file.vanished():
-            return len(batch)
-        if self._file.vanished():
-            self._reopen()
-        self._write(batch)
-        return len(batch)
+            return False
+        if self._file.vanished() and not self._reopen():
+            return False
+        if not self._file.write():
+            return False
+        rounds = -(-len(self._buffer) // BATCH)
+        for _ in range(rounds):
+            if not self._write(self._buffer.take(BATCH)):
+                return True
+        refused = self._buffer.refused()
+        if refused:
+            self.lost += refused
+            self._tell(ev.Dropped, refused, "buffer_full")
+        return rounds > 0
 
-    def _write(self, batch: list[Timed]) -> None:
+    def _write(self, batch: list[Any]) -> bool:
         assert self._file is not None
-        try:
-            data = self._encoder.lines(batch)
-        except Exception:
-            # A reading no encoder understands must cost that batch, not the writer thread.
-            logger.exception("pagewalk could not encode %d events; they are dropped", len(batch))
-            self.lost += len(batch)
-            data = self._encoder.lines([(self.now(), (ev.Dropped, len(batch), "not_encodable"))])
-        dropped = self._file.write(data)
-        if dropped:
-            self.lost += dropped
-            line = self._encoder.lines([(self.now(), (ev.Dropped, dropped, "disk"))])
-            self._file.write(line)
+        lines = self._encoder.lines(batch)
+        self.lost += self._encoder.take_failures()
+        return self._file.write(lines)
 
-    def _reopen(self) -> None:
-        assert self._file is not None
+    def _tell(self, *reading: Any) -> None:
+        """Write one reading at once, past the buffer."""
+        self._write([(self.now(), reading)])
+
+    def _reopen(self) -> bool:
+        """The segment was removed: begin another one, with the state to follow."""
         old = self._file
+        assert old is not None
         try:
-            Path(self.settings.directory).mkdir(parents=True, exist_ok=True)
             self._open()
-        except OSError:
-            self._file = old
-            return
+        except OSError as error:
+            old.complain(error)
+            return False
         old.close()
         self.lost += 1
-        line = self._encoder.lines([(self.now(), (ev.Dropped, 0, "segment_removed"))])
-        self._file.write(line)
+        self._tell(ev.Dropped, 0, "segment_removed")
+        return True
+
+    def _finish(self, reason: str) -> None:
+        file = self._file
+        if file is None:
+            return
+        self._drain()
+        if left := len(self._buffer):
+            self._tell(ev.Dropped, left, "disk")
+        self._tell(ev.SegmentEnded, reason)
+        if self._file is not None and self._file.pending:
+            logger.warning("pagewalk could not write the end of %s", self._file.path)
+        file.close()
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def _break(self, why: str) -> None:
+        """Nothing can be recorded any more: say so once, and cost nothing from here on."""
+        self.broken = why
+        self._buffer.shut()
+        logger.warning(
+            "pagewalk cannot write a trace to %s (%s); the engine goes on untraced",
+            self.settings.directory,
+            why,
+        )
 
 
 def _release() -> str:

@@ -1,7 +1,7 @@
 """Lines -> one append-only file per process, whatever happens to the disk.
 
-Nothing here raises into the engine. What cannot be written is kept up to a bound, then dropped
-and counted, and the count is written as soon as writing works again.
+Nothing here raises into the engine. What the disk refuses is kept and tried again; as long as
+anything is kept, the caller holds back the next lines.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from pathlib import Path
 
 logger = logging.getLogger("pagewalk")
 
-PENDING_LIMIT = 32 * 1024 * 1024  # bytes kept while the disk refuses them
-
 
 class SegmentFile:
-    """An append-only file opened once, written with `os.write`, torn lines closed off."""
+    """An append-only file opened once, written with `os.write`: a line once begun is finished."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self._torn = False
-        self._pending = b""
+        self._pending = bytearray()
         self._told = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes that the disk has not taken yet."""
+        return len(self._pending)
 
     def vanished(self) -> bool:
         """Whether the file was removed under us: writing on would go nowhere."""
@@ -32,21 +34,18 @@ class SegmentFile:
         except OSError:
             return True
 
-    def write(self, data: bytes) -> int:
-        """Write what is pending and `data`. Returns how many lines had to be dropped."""
+    def write(self, data: bytes = b"") -> bool:
+        """Write what is pending, then `data`; whether the disk took all of it."""
         self._pending += data
-        if not self._pending:
-            return 0
         try:
-            self._write_pending()
+            while self._pending:
+                done = os.write(self._fd, self._pending)
+                del self._pending[:done]
         except OSError as error:
-            self._tell(error)
-        if len(self._pending) <= PENDING_LIMIT:
-            return 0
-        dropped = self._pending.count(b"\n")
-        # A line of which a part is in the file must end before the next one begins.
-        self._pending = b"\n" if self._torn else b""
-        return dropped
+            self.complain(error)
+            return False
+        self._told = False
+        return True
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -56,24 +55,20 @@ class SegmentFile:
 
     def forget(self) -> None:
         """Close this process's copy after a fork, without writing what the parent has pending."""
-        self._pending = b""
+        self._pending.clear()
         self.close()
 
-    def _write_pending(self) -> None:
-        while self._pending:
-            done = os.write(self._fd, self._pending)
-            self._torn = self._pending[done - 1 : done] != b"\n"
-            self._pending = self._pending[done:]
-        self._told = False
-
-    def _tell(self, error: OSError) -> None:
+    def complain(self, error: OSError) -> None:
+        """Log, once until writing works again, that the disk refuses."""
         if self._told:
             return
         self._told = True
         logger.warning(
-            "pagewalk cannot write %s (%s); the engine goes on, up to %d MiB of events are kept "
-            "and later ones dropped until writing works again",
+            "pagewalk cannot write %s (%s); the engine goes on, events are kept as long as there "
+            "is room for them, and what is lost after that will be said in the trace",
             self.path,
             os.strerror(error.errno or 0),
-            PENDING_LIMIT // 2**20,
         )
+
+
+__all__ = ["SegmentFile"]

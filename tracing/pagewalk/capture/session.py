@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pagewalk.capture.adopt import adopt as adopt_scheduler
 from pagewalk.capture.install import Installation
 from pagewalk.capture.launch import prepare
+from pagewalk.capture.plugin import occupied
 from pagewalk.capture.recorder import Recorder
-
 
 _open: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
@@ -36,23 +36,32 @@ def tracing(
     run in this process already. With `strict`, a reader that raises raises here, for tests.
 
     Raises:
-        PagewalkError: the directory cannot be used.
+        PagewalkError: the directory cannot be used, or this process is traced already.
     """
-    settings = prepare(Path(directory), events, record_tokens, digest, None)
-    recorder = Recorder(settings)
-    installation = Installation(recorder, strict=strict)
-    _open.add(recorder)
-    before = {name: os.environ.get(name) for name in settings.environment()}
-    os.environ.update(settings.environment())
-    recorder.follow_forks()
-    installation.install()
+    with occupied(str(directory)):
+        settings = prepare(Path(directory), events, record_tokens, digest, None)
+        recorder = Recorder(settings)
+        _open.add(recorder)
+        recorder.follow_forks()
+        installation = Installation(recorder, strict=strict)
+        with _in_environment(settings.environment()):
+            try:
+                installation.install()
+                for scheduler in adopt:
+                    adopt_scheduler(installation, scheduler)
+                yield settings.directory
+            finally:
+                installation.restore()
+                recorder.close()
+
+
+@contextlib.contextmanager
+def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        for scheduler in adopt:
-            adopt_scheduler(installation, scheduler)
-        yield settings.directory
+        yield
     finally:
-        installation.restore()
-        recorder.close()
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

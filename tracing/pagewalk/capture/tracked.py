@@ -16,6 +16,14 @@ Emit = Callable[[tuple[Any, ...]], None]
 _ABSENT = object()
 
 
+def _ids(blocks: Iterable[Any]) -> list[Any]:
+    try:
+        return [block.block_id for block in blocks]
+    except AttributeError:
+        # No block of this engine: the encoder will refuse it and say so, the engine goes on.
+        return list(blocks)
+
+
 class TrackedTable(list[Any]):
     """The blocks of one request in one KV-cache group."""
 
@@ -30,13 +38,12 @@ class TrackedTable(list[Any]):
         more = list(blocks)
         super().extend(more)
         if more:
-            ids = [block.block_id for block in more]
-            self._emit((TableExtended, self._table, self._request, ids))
+            self._emit((TableExtended, self._table, self._request, _ids(more)))
 
     def append(self, block: Any) -> None:
         """Append one."""
         super().append(block)
-        self._emit((TableExtended, self._table, self._request, [block.block_id]))
+        self._emit((TableExtended, self._table, self._request, _ids((block,))))
 
     def __iadd__(self, blocks: Iterable[Any]) -> TrackedTable:  # type: ignore[override,misc]
         self.extend(blocks)
@@ -46,7 +53,7 @@ class TrackedTable(list[Any]):
         super().__setitem__(index, value)
         if isinstance(index, int):
             place = index if index >= 0 else len(self) + index
-            self._emit((TableEntrySet, self._table, self._request, place, value.block_id))
+            self._emit((TableEntrySet, self._table, self._request, place, *_ids((value,))))
         else:
             self._replaced()
 
@@ -80,14 +87,18 @@ class TrackedTable(list[Any]):
         super().reverse()
         self._replaced()
 
+    def __imul__(self, times: Any) -> TrackedTable:  # type: ignore[override,misc]
+        super().__imul__(times)
+        self._replaced()
+        return self
+
     def sort(self, **options: Any) -> None:
         """Sort; told as the whole table."""
         super().sort(**options)
         self._replaced()
 
     def _replaced(self) -> None:
-        ids = [block.block_id for block in self]
-        self._emit((TableReplaced, self._table, self._request, ids))
+        self._emit((TableReplaced, self._table, self._request, _ids(self)))
 
     def __reduce__(self) -> Any:
         # A copy or a pickle is nobody's table: it must not go on telling.
@@ -110,6 +121,8 @@ class TrackedTables(defaultdict[str, Any]):
         return table
 
     def __setitem__(self, request: str, blocks: Any) -> None:
+        if blocks is self.get(request):
+            return  # `tables[request] += ...` stores the same list again
         table = TrackedTable(blocks, self._table, request, self._emit)
         super().__setitem__(request, table)
         table._replaced()
@@ -134,6 +147,27 @@ class TrackedTables(defaultdict[str, Any]):
         super().__delitem__(request)
         self._emit((TableDropped, self._table, request))
 
+    def popitem(self) -> tuple[str, Any]:
+        """Take the table away that came last."""
+        request, table = super().popitem()
+        self._emit((TableDropped, self._table, request))
+        return request, table
+
+    def update(self, *others: Any, **more: Any) -> None:
+        """Set several tables."""
+        for request, blocks in dict(*others, **more).items():
+            self[request] = blocks
+
+    def __ior__(self, other: Any) -> TrackedTables:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def copy(self) -> defaultdict[str, Any]:  # type: ignore[override]
+        """A plain dictionary of the same tables, as a shallow copy is."""
+        return defaultdict(list, self)
+
+    __copy__ = copy
+
     def clear(self) -> None:
         """Take all tables away."""
         for request in list(self):
@@ -147,4 +181,4 @@ class TrackedTables(defaultdict[str, Any]):
         return self.original
 
     def __reduce__(self) -> Any:
-        return (dict, ({request: list(table) for request, table in self.items()},))
+        return (defaultdict, (list, dict(self)))

@@ -55,12 +55,14 @@ def send(emit: Emit, reading: Any) -> None:
 def _before(original: Function, row: Probe, outlets: Outlets) -> Function:
     emit, fail, read = outlets.emit, outlets.fail, row.read
 
-    def before(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def before(*args: Any, **kwargs: Any) -> Any:
+        # A plain function of a module has no `self`, and may be given nothing by position.
+        thing = args[0] if args else None
         try:
-            send(emit, read(self, args, kwargs))
+            send(emit, read(thing, args[1:], kwargs))
         except Exception as error:
-            fail(row, self, error)
-        return original(self, *args, **kwargs)
+            fail(row, thing, error)
+        return original(*args, **kwargs)
 
     return before
 
@@ -124,9 +126,8 @@ def _begin(row: Probe, outlets: Outlets) -> Function:
     def begun(self: Any, args: Any, kwargs: Any) -> Any:
         try:
             value = begin(self, args, kwargs)
-            if value.__class__ is tuple and value[0].__class__ is not int:
-                if isinstance(value[0], type):
-                    emit(value)
+            if value.__class__ is tuple and isinstance(value[0], type):
+                emit(value)
             return value
         except Exception as error:
             fail(row, self, error)

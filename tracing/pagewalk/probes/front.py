@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pagewalk.probes.spec import Probe, Reading, argument, optional_argument
+from pagewalk.probes.spec import Probe, Reading, argument
 from pagewalk.trace.events import (
     AbortSent,
     Delivered,

@@ -108,12 +108,21 @@ def session_updated(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> 
     return (RequestSet, session.request_id, *_counters(session), "session")
 
 
-def kv_load_failed(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> list[Reading] | None:
+def kv_load_failure_begun(
+    scheduler: Any, args: Args, kwargs: Kwargs
+) -> dict[str, tuple[str, int, int]]:
+    """The counters of all requests: what comes back names only those that run."""
+    return {number: _counters(request) for number, request in scheduler.requests.items()}
+
+
+def kv_load_failed(
+    scheduler: Any, args: Args, kwargs: Kwargs, result: Any, begun: dict[str, tuple[str, int, int]]
+) -> list[Reading] | None:
     """Requests whose externally loaded blocks are invalid are set back to the valid prefix."""
     return [
-        (RequestSet, request.request_id, *_counters(request), "kv_load_failed")
-        for request_id in (result or ())
-        if (request := scheduler.requests.get(request_id)) is not None
+        (RequestSet, number, *_counters(request), "kv_load_failed")
+        for number, request in scheduler.requests.items()
+        if _counters(request) != begun.get(number)
     ] or None
 
 
@@ -156,12 +165,19 @@ PROBES = (
         session_updated,
         ("session",),
     ),
-    Probe("requests", f"{SCHEDULER}._handle_invalid_blocks", "after", kv_load_failed),
+    Probe(
+        "requests",
+        f"{SCHEDULER}._handle_invalid_blocks",
+        "around",
+        kv_load_failed,
+        begin=kv_load_failure_begun,
+    ),
     Probe(
         "requests",
         f"{SCHEDULER}._handle_failed_recving",
-        "after",
+        "around",
         kv_load_failed,
+        begin=kv_load_failure_begun,
         optional=True,
         note="since 0.30",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from pagewalk.probes.spec import STEP, Probe, Reading, argument, optional_argument
@@ -28,8 +29,8 @@ Kwargs = dict[str, Any]
 def engine_configured(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> list[Reading]:
     """The limits the scheduler works under, and its waiting queues by attribute name."""
     config = scheduler.vllm_config
-    import vllm
-
+    # Looked up, not imported: probes name the engine's objects and never bring them in.
+    vllm = sys.modules.get("vllm")
     readings: list[Reading] = [
         (
             EngineConfigured,
@@ -53,6 +54,17 @@ def engine_configured(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -
 def _model_name(model: str) -> str:
     """A hub name as it is; of a local path only the last part, the rest is the user's affair."""
     return os.path.basename(model.rstrip("/")) if os.path.isdir(model) else model
+
+
+def _interval(scheduling: Any) -> int:
+    """Steps between prefills, 0 where none is held back: each step (1) is the default."""
+    interval = int(getattr(scheduling, "prefill_schedule_interval", 1) or 1)
+    return interval if interval > 1 else 0
+
+
+def _kind_of(scheduler: Any, attribute: str) -> str:
+    part = getattr(scheduler, attribute, None)
+    return type(part).__name__ if part is not None else ""
 
 
 def _settings(scheduler: Any, config: Any) -> dict[str, Any]:
@@ -87,7 +99,12 @@ def _settings(scheduler: Any, config: Any) -> dict[str, Any]:
         "tensor_parallel_size": int(parallel.tensor_parallel_size),
         "pipeline_parallel_size": int(parallel.pipeline_parallel_size),
         "data_parallel_size": int(parallel.data_parallel_size),
-        "connector": type(scheduler.connector).__name__ if scheduler.connector else "",
+        "connector": _kind_of(scheduler, "connector"),
+        "ec_connector": _kind_of(scheduler, "ec_connector"),
+        "encoder": bool(getattr(scheduler, "max_num_encoder_input_tokens", 0)),
+        "mamba_align": bool(getattr(scheduler, "need_mamba_block_aligned_split", False)),
+        "prefill_lookahead": int(getattr(scheduler, "num_prefill_lookahead", 0) or 0),
+        "prefill_schedule_interval": _interval(scheduling),
     }
 
 

@@ -46,6 +46,7 @@ class QueueCreated(Event, frozen=True):
     name: str
     policy: str
 
+
 class BlocksTaken(Event, frozen=True):
     """`BlockPool.get_new_blocks`: the front of the free queue, in order; ref counts 0 -> 1."""
 
@@ -69,7 +70,7 @@ class BlocksFreed(Event, frozen=True):
 
 
 class BlocksUnpinned(Event, frozen=True):
-    """`BlockPool.unpin_blocks`: ref counts - 1; at 0 to the tail of the free queue, hashed or not."""
+    """`BlockPool.unpin_blocks`: ref counts - 1; at 0 to the tail of the free queue, hash or not."""
 
     pool: int
     blocks: list[int]
@@ -106,6 +107,7 @@ class CopyQueued(Event, frozen=True):
     source: int
     copy: int
     pinned: int
+
 
 class TableExtended(Event, frozen=True):
     """Blocks were appended to the request's block table."""

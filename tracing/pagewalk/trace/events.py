@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-from pagewalk.trace.event import SCHEMA_HISTORY, SCHEMA_VERSION, Event
-from pagewalk.trace.process_events import (
-    Dropped,
-    ExitSite,
-    ExitsDeclared,
-    ProbeFailed,
-    ProbesInstalled,
-    RequestNamed,
-    RoleTaken,
-    SegmentEnded,
-    SegmentStarted,
-)
 from pagewalk.trace.block_events import (
     BlocksFreed,
     BlocksTaken,
@@ -32,23 +20,7 @@ from pagewalk.trace.block_events import (
     TableReplaced,
     TablesCreated,
 )
-from pagewalk.trace.step_events import (
-    ExitTaken,
-    PrefixLookedUp,
-    QueueAdded,
-    QueuePopped,
-    QueuePrepended,
-    QueueRemoved,
-    RequestEnqueued,
-    RequestFinished,
-    RequestPreempted,
-    RequestSet,
-    SlotsRefused,
-    StepScheduled,
-    StepStarted,
-    StepUpdated,
-    UpdateStarted,
-)
+from pagewalk.trace.event import SCHEMA_HISTORY, SCHEMA_VERSION, Event
 from pagewalk.trace.life_events import (
     AbortReceived,
     AbortSent,
@@ -66,6 +38,34 @@ from pagewalk.trace.life_events import (
     RequestSent,
     StateDigested,
     StateDumped,
+)
+from pagewalk.trace.process_events import (
+    Dropped,
+    ExitsDeclared,
+    ExitSite,
+    ProbeFailed,
+    ProbesInstalled,
+    RequestNamed,
+    RoleTaken,
+    SegmentEnded,
+    SegmentStarted,
+)
+from pagewalk.trace.step_events import (
+    ExitTaken,
+    PrefixLookedUp,
+    QueueAdded,
+    QueuePopped,
+    QueuePrepended,
+    QueueRemoved,
+    RequestEnqueued,
+    RequestFinished,
+    RequestPreempted,
+    RequestSet,
+    SlotsRefused,
+    StepScheduled,
+    StepStarted,
+    StepUpdated,
+    UpdateStarted,
 )
 
 FAMILIES: dict[str, tuple[type[Event], ...]] = {
@@ -137,9 +137,13 @@ EVENTS: tuple[type[Event], ...] = tuple(event for family in FAMILIES.values() fo
 BY_NAME: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}
 
 __all__ = [
+    "BY_NAME",
+    "EVENTS",
+    "FAMILIES",
+    "SCHEMA_HISTORY",
+    "SCHEMA_VERSION",
     "AbortReceived",
     "AbortSent",
-    "BY_NAME",
     "BlocksFreed",
     "BlocksTaken",
     "BlocksTouched",
@@ -148,7 +152,6 @@ __all__ = [
     "Delivered",
     "Detokenized",
     "Dropped",
-    "EVENTS",
     "EngineConfigured",
     "EngineFailed",
     "Event",
@@ -157,7 +160,6 @@ __all__ = [
     "ExitSite",
     "ExitTaken",
     "ExitsDeclared",
-    "FAMILIES",
     "HashAdded",
     "HashRemoved",
     "InputProcessed",
@@ -183,8 +185,6 @@ __all__ = [
     "RequestSent",
     "RequestSet",
     "RoleTaken",
-    "SCHEMA_HISTORY",
-    "SCHEMA_VERSION",
     "SegmentEnded",
     "SegmentStarted",
     "SlotsRefused",

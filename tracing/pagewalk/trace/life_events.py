@@ -111,8 +111,9 @@ class EngineFailed(Event, frozen=True):
 
     where: str
 
+
 class StateDigested(Event, frozen=True):
-    """Digest mode: one hash per field of the live state, at `scheduled`, `updated` or `finished`."""
+    """Digest mode: a hash per field of the live state, at `scheduled`, `updated` or `finished`."""
 
     engine: int
     step: int

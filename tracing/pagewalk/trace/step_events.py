@@ -85,6 +85,7 @@ class RequestFinished(Event, frozen=True):
     tokens: int
     num_output_tokens: int = 0
 
+
 class StepStarted(Event, frozen=True):
     """`Scheduler.schedule` was entered; `step` is the scheduler's own count of these calls."""
 

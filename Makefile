@@ -1,0 +1,118 @@
+# make demo   — the README's first command: a real engine, traced, and its story told
+# make test   — the second: the tests that CI runs
+#
+# ENGINE=cpu        (default) the pinned CPU engine, installed once into .venv
+# ENGINE=installed  the vLLM of the active environment, which is not altered
+
+ENGINE ?= cpu
+VENV   := .venv
+TRACE  ?= build/demo
+MODEL  ?= build/models/llama
+ASK    ?= twin-b
+
+# The first interpreter that is new enough; an active environment's own python where it is used.
+ifeq ($(ENGINE),installed)
+CANDIDATES := python3 python
+else
+CANDIDATES := python3.11 python3.12 python3.13 python3
+endif
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+ifeq ($(ENGINE),cpu)
+PY    := $(VENV)/bin/python
+DTYPE := float32
+PAGEWALK := $(VENV)/bin/pagewalk
+TELL     := $(PAGEWALK)
+READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
+else ifeq ($(ENGINE),installed)
+PY    := $(PYTHON)
+# The package and its entry point, shown to the environment without installing anything there.
+export PYTHONPATH := $(CURDIR)/tracing:$(CURDIR)/build/plugin$(if $(PYTHONPATH),:$(PYTHONPATH))
+DTYPE := auto
+PAGEWALK := $(PY) -m pagewalk.cli
+TELL     := PYTHONPATH=tracing:build/plugin $(PAGEWALK)
+READY := build/plugin/.ready
+TOOLS := build/plugin/.ready
+else
+$(error ENGINE=$(ENGINE) is not known: say ENGINE=cpu or ENGINE=installed)
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test soak docs lint clean distclean lock
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@sed -n 's/^# \(ENGINE=\)/\1/p' $(MAKEFILE_LIST)
+
+demo: $(READY) ## trace a crowded little engine, check the trace and tell what happened
+	@rm -rf $(TRACE)
+	@$(PY) -m pagewalk.bed llama $(MODEL)
+	$(PAGEWALK) run --digest hash --out $(TRACE) -- $(PY) walkthroughs/scenarios/demo.py --model $(MODEL) --dtype $(DTYPE)
+	$(PAGEWALK) check $(TRACE)
+	$(PAGEWALK) request $(TRACE) $(ASK)
+	$(PAGEWALK) show $(TRACE)
+	@echo
+	@echo "The trace is the directory $(TRACE). More of it:"
+	@echo "  $(TELL) why $(TRACE) last"
+	@echo "  $(TELL) blocks $(TRACE) --step 12"
+
+test: $(TOOLS) ## run the tests that CI runs (ARGS=... goes to pytest)
+	$(PY) -m pytest -m "not slow" $(ARGS)
+
+soak: $(TOOLS) ## run the long tests: at least 100,000 compared snapshots
+	$(PY) -m pytest -m slow -s $(ARGS)
+
+lint: $(TOOLS) ## check the code with ruff
+	$(PY) -m ruff check .
+
+docs: $(READY) ## write the generated reference pages
+	$(PY) -m pagewalk.trace.page > walkthroughs/reference/trace-format.md
+	$(PY) -m pagewalk.probes.page > walkthroughs/reference/probes.md
+
+lock: $(TOOLS) ## resolve requirements/*.txt anew
+	$(PY) requirements/lock.py
+
+clean: ## remove what was built; the engine in .venv stays
+	rm -rf build .pytest_cache .ruff_cache .hypothesis tracing/*.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+# Stamps: each install happens once, and again only when its list changes.
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found: say make PYTHON=<path>."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment: install its venv package."; exit 1; }
+
+$(VENV)/.torch: | $(VENV)/bin/python
+	@$(PY) requirements/install.py torch
+	@touch $@
+
+$(VENV)/.engine: requirements/cpu.txt $(VENV)/.torch
+	@echo "Installing the engine, once; this takes some minutes."
+	@$(PY) requirements/install.py requirements/cpu.txt
+	@touch $@
+
+# Metadata only: the sources are used where they are. setuptools came with the engine.
+$(VENV)/.package: pyproject.toml $(VENV)/.engine
+	@$(PY) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.package
+	@$(PY) -m pagewalk.bed llama $(MODEL) --check
+	@touch $@
+
+$(VENV)/.tools: requirements/test.txt $(VENV)/.ready
+	@$(PY) requirements/install.py requirements/test.txt
+	@touch $@
+
+build/plugin/.ready: pyproject.toml requirements/overlay.py
+	@test -n "$(PYTHON)" || { echo "The active environment has no Python 3.11 or newer."; exit 1; }
+	@$(PYTHON) requirements/overlay.py build/plugin
+	@touch $@

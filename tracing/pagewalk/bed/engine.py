@@ -1,0 +1,72 @@
+"""A model, or none -> a running engine with little room, for scripts that want to watch it.
+
+The engine core and the worker run in the caller's process: it starts in a third of the time, and
+a debugger or a `with tracing(...)` block sees all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pagewalk.bed.models import make
+from pagewalk.bed.settings import engine_args, settle_environment
+
+if TYPE_CHECKING:
+    from vllm import LLM
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """Read what every script takes: `--model` (None is the tiny one) and `--out`."""
+    parser = argparse.ArgumentParser(description=description.split("\n", 1)[0])
+    parser.add_argument("--model", help="directory or name of a real model (default: a tiny one)")
+    parser.add_argument("--out", type=Path, help="directory for the trace (default: a new one)")
+    options = parser.parse_args()
+    options.out = options.out or Path(tempfile.mkdtemp(prefix="pagewalk-"))
+    return options
+
+
+@contextmanager
+def small_engine(model: str | None = None, **over: Any) -> Iterator[LLM]:
+    """Start an `LLM` in this process and stop it at the end of the block.
+
+    `over` changes the bed's engine arguments. A real model gets the same little room, in its own
+    data type.
+    """
+    settle_environment()
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    # PYTHONWARNINGS comes too late for this process.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    from vllm import LLM
+
+    with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
+        if model is None:
+            model = str(make("llama", directory))
+        else:
+            over = {"dtype": "auto", **over}
+        llm = LLM(**engine_args("llama", model, use_tqdm_on_load=False, **over))
+        try:
+            yield llm
+        finally:
+            llm.llm_engine.engine_core.shutdown()
+
+
+def ask(llm: LLM, prompts: dict[str, str], max_tokens: int = 32) -> None:
+    """Send prompts, id -> text, all at once, and wait for the answers.
+
+    They are sent as token ids, one per character, so they have the same size with every model.
+    """
+    from vllm import SamplingParams, TokensPrompt
+
+    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
+    for request_id, text in prompts.items():
+        prompt = TokensPrompt(prompt_token_ids=list(text.encode()))
+        llm.llm_engine.add_request(request_id, prompt, params)
+    while llm.llm_engine.has_unfinished_requests():
+        llm.llm_engine.step()

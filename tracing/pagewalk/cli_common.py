@@ -1,0 +1,104 @@
+"""What every command shares: opening a trace, picking requests and engines, printing JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from pagewalk.errors import PagewalkError, plain
+from pagewalk.term.console import make_console
+from pagewalk.term.wait import waiting
+from pagewalk.trace.read import Trace, open_trace
+from pagewalk.views.engines import Engine, engines
+from pagewalk.views.identity import Identities, identities, resolve
+
+OK, BROKEN, MISTAKE, UNKNOWN = 0, 1, 2, 3
+
+TracePath = Annotated[Path, typer.Argument(metavar="TRACE", help="The trace directory.")]
+RequestId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A request: the user's id, the engine's id, or a unique beginning."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+EngineIndex = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="N", help="Which engine, where data parallelism has several."),
+]
+_RANGE = re.compile(r"(\d{1,18})?(?:(\.\.|-|:)(\d{1,18})?)?")
+
+
+def open_with_bar(path: Path) -> Trace:
+    """Read the trace, with a progress bar on stderr if that takes long."""
+    with waiting("reading the trace", make_console(sys.stderr)) as report:
+        return open_trace(path, report)
+
+
+def engine_of(trace: Trace, known: Identities, request: str) -> Engine | None:
+    """The engine that took the request, None if it never reached one."""
+    place = known.requests[request].engine
+    return next((one for one in engines(trace) if (one.segment.name, one.number) == place), None)
+
+
+def find(trace: Trace, wanted: str) -> tuple[Identities, tuple[str, ...]]:
+    """The requests that a user means."""
+    known = identities(trace)
+    return known, resolve(known, wanted)
+
+
+def print_json(value: Any) -> None:
+    """One object on one line, in ASCII: no request id can play tricks on a terminal."""
+    text = json.dumps(msgspec.to_builtins(value, str_keys=True), allow_nan=False)
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+
+
+def step_range(text: str | None) -> tuple[int | None, int | None]:
+    """`41`, `10-40`, `10..40`, `10-` or `-40` as first and last step."""
+    if text is None:
+        return None, None
+    matched = _RANGE.fullmatch(text.strip())
+    if matched is None or not any(matched.group(1, 3)):
+        raise PagewalkError(
+            "bad-range",
+            f"{plain(text)} is no range of steps: write --step 41, --step 10-40 or --step 10-.",
+        )
+    first, dash, last = matched.groups()
+    low = int(first) if first else None
+    high = int(last) if last else (None if dash else low)
+    if low is not None and high is not None and low > high:
+        raise PagewalkError(
+            "bad-range", f"{plain(text)} goes backwards: write --step {high}-{low}."
+        )
+    return low, high
+
+
+def number(text: str, option: str, example: int) -> int:
+    """A whole number from 0 on."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise PagewalkError("bad-number", f"{plain(text)} is no number: write {option} {example}.")
+    return int(text)
+
+
+__all__ = [
+    "BROKEN",
+    "MISTAKE",
+    "OK",
+    "UNKNOWN",
+    "AsJson",
+    "EngineIndex",
+    "RequestId",
+    "TracePath",
+    "engine_of",
+    "find",
+    "number",
+    "open_with_bar",
+    "print_json",
+    "step_range",
+]

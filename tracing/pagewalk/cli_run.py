@@ -1,0 +1,104 @@
+"""`pagewalk run`: a command -> the same command, traced, and where its trace lies."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pagewalk.capture.launch import run_command
+from pagewalk.capture.settings import DIGESTS, LEVELS
+from pagewalk.errors import PagewalkError, plain
+from pagewalk.term.safe import escape
+from pagewalk.term.words import count, size
+
+
+def run(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="-- COMMAND...",
+            show_default=False,
+            help="Any program that uses vLLM, with its arguments.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to, default pagewalk-trace-<time>."),
+    ] = None,
+    events: Annotated[
+        str,
+        typer.Option(
+            metavar="lean|full",
+            help="lean: what exact replay and `why` need. full: front end and workers too.",
+        ),
+    ] = "full",
+    record_tokens: Annotated[
+        bool, typer.Option("--record-tokens", help="Write token ids, which are private, as well.")
+    ] = False,
+    digest: Annotated[
+        str,
+        typer.Option(
+            metavar="off|hash|full",
+            help="Write the live engine's own state for `check` to compare: hashes of it, or all.",
+        ),
+    ] = "off",
+) -> int:
+    """Run any command with tracing on, and return its exit code."""
+    if not command:
+        raise PagewalkError(
+            "no-command",
+            "Say what to run, after two dashes: `pagewalk run -- python my.py`.",
+        )
+    _one_of("--events", events, LEVELS)
+    _one_of("--digest", digest, DIGESTS)
+    place = out if out is not None else Path(time.strftime("pagewalk-trace-%Y%m%d-%H%M%S"))
+    _refuse_used(place)
+    code = run_command(command, place, events, record_tokens, digest)
+    sys.stderr.write(f"pagewalk: {_ending(place)}\n")
+    return code
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise PagewalkError(
+            "bad-option", f"{plain(value)} is no value of {option}: write {' or '.join(known)}."
+        )
+
+
+def _refuse_used(place: Path) -> None:
+    """A trace is written once: never into something that is there already."""
+    try:
+        used = place.exists() and (not place.is_dir() or any(place.iterdir()))
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise PagewalkError(
+            "directory-not-writable",
+            f"{plain(place)} cannot be used ({plain(cause)}): name another one with --out.",
+        ) from error
+    if used:
+        raise PagewalkError(
+            "directory-not-empty",
+            f"{plain(place)} is there already and not an empty directory: name a new one with "
+            "--out.",
+        )
+
+
+def _ending(place: Path) -> str:
+    segments = list(place.glob("*.jsonl"))
+    if not segments:
+        return (
+            f"no vLLM process wrote a trace to {escape(str(place))}: `pagewalk doctor` says "
+            "whether the plugin is visible to this vLLM"
+        )
+    total = sum(one.stat().st_size for one in segments)
+    written = f"{count(len(segments), 'process', 'processes')}, {size(total)}"
+    shown = escape(shlex.quote(str(place)))
+    return f"the trace is in {shown} ({written}); next: pagewalk show {shown}"
+
+
+__all__ = ["run"]

@@ -1,0 +1,1 @@
+"""vLLM source -> what this release holds: probe targets and exits, by syntax trees alone."""

@@ -1,0 +1,73 @@
+"""Worker segments -> when the model ran for each step of an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pagewalk.trace.events import ExecutionEnded, ExecutionStarted
+from pagewalk.trace.read import Segment, Trace
+from pagewalk.views.engines import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """From the worker's call to its last return for the step, on the lowest rank that was traced.
+
+    On a GPU the calls return when the work is launched, not when it is done.
+    """
+
+    step: int
+    pid: int
+    rank: int
+    began: int
+    ended: int
+
+    @property
+    def took(self) -> int:
+        """Nanoseconds."""
+        return self.ended - self.began
+
+
+def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
+    """The model runs of an engine by step."""
+    found: dict[int, Execution] = {}
+    for segment in _workers(trace, engine):
+        for run in _of_segment(segment):
+            known = found.get(run.step)
+            if known is None or run.rank < known.rank:
+                found[run.step] = run
+    return found
+
+
+def _workers(trace: Trace, engine: Engine) -> list[Segment]:
+    """The engine's own process and its children; any worker where there is but one engine."""
+    pid = engine.segment.pid
+    own = [one for one in trace.segments if one.pid == pid or _parent(one) == pid]
+    lone = sum(len(one.engines) for one in trace.segments) == 1
+    return list(trace.segments) if lone else own
+
+
+def _parent(segment: Segment) -> int | None:
+    return segment.started.parent_pid if segment.started is not None else None
+
+
+def _of_segment(segment: Segment) -> list[Execution]:
+    """`sample_tokens` does not know its step: it belongs to the step executed last."""
+    runs: dict[int, Execution] = {}
+    current: dict[int, int] = {}
+    for event in segment.events:
+        if type(event) is ExecutionStarted:
+            if event.step >= 0:
+                current[event.rank] = event.step
+                runs[event.step] = Execution(event.step, segment.pid, event.rank, event.t, event.t)
+            else:
+                current.pop(event.rank, None)
+        elif type(event) is ExecutionEnded:
+            step = event.step if event.step >= 0 else current.get(event.rank)
+            run = runs.get(step) if step is not None else None
+            if run is not None:
+                runs[run.step] = Execution(run.step, run.pid, run.rank, run.began, event.t)
+    return list(runs.values())
+
+
+__all__ = ["Execution", "executions"]

@@ -105,7 +105,8 @@ def blocked_handled(
 def session_updated(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading:
     """The next chunk of a streaming session replaces the prompt and drops the last token."""
     session = argument(args, kwargs, 0, "session")
-    return (RequestSet, session.request_id, *_counters(session), "session")
+    counters = _counters(session)
+    return (RequestSet, session.request_id, *counters, "session", session.arrival_time)
 
 
 def kv_load_failure_begun(

@@ -125,9 +125,7 @@ class _Walk:
         if kind is StepStarted or kind is UpdateStarted:
             self._settle(event)
         self._judge_all(_BEFORE.get(kind), event)
-        lost = kind is StateDumped and (
-            event.at == ADOPTED or self.machine.lost(event.engine)
-        )
+        lost = kind is StateDumped and (event.at == ADOPTED or self.machine.lost(event.engine))
         self.audit.note(event)
         self.machine.apply(event)
         if lost and not self.machine.lost(event.engine):

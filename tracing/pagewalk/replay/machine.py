@@ -112,6 +112,12 @@ class Machine:
         other.seq, other.t = self.seq, self.t
         return other
 
+    def size(self) -> int:
+        """About how many entries a copy of this machine holds."""
+        pools = sum(pool.size() for pool in self.pools.values())
+        rows = sum(len(row) for table in self.tables.values() for row in table.rows.values())
+        return pools + rows + 8 * len(self.requests)
+
     def request_id(self, request: int) -> str:
         """The engine's internal id of a request; `?7` where its name was lost."""
         return self.names.get(request, f"?{request}")

@@ -89,6 +89,10 @@ class FreeQueue:
         self._holes = set()
         self._back = OrderedDict()
 
+    def size(self) -> int:
+        """Blocks that are kept one by one and not as a range."""
+        return len(self._front) + len(self._holes) + len(self._back)
+
     def copy(self) -> FreeQueue:
         """An independent queue with the same content."""
         other = FreeQueue(self._next, self._stop)
@@ -209,6 +213,10 @@ class Pool:
         """`reset_prefix_cache`: no block can be hit any more."""
         self.hashes.clear()
         self.hashed.clear()
+
+    def size(self) -> int:
+        """About how many entries a copy of this pool holds."""
+        return self.free.size() + len(self.refs) + len(self.hashes) + len(self.hashed)
 
     def copy(self) -> Pool:
         """An independent pool in the same state."""

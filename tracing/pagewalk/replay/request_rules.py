@@ -65,7 +65,7 @@ def _queue_prepended(machine: Machine, event: QueuePrepended) -> None:
         state = _request(machine, event, request, queue.engine)
         if state is None:
             continue
-        if queue.holds(_rank(machine, request, state)):
+        if queue.holds(request):
             # A priority queue prepends by adding, which an event of its own has said already.
             state.set(status, computed, tokens)
             continue
@@ -89,11 +89,11 @@ def _queue_removed(machine: Machine, event: QueueRemoved) -> None:
     queue = _queue(machine, event)
     if queue is None:
         return
-    for request in event.requests:
-        # Also named are requests that stand in another queue, in none, or that have finished.
+    # Also named are requests that stand in another queue, in none, or that have finished.
+    for request, times in queue.remove(event.requests).items():
         state = machine.requests.get(request)
-        if state is not None and state.places:
-            state.places -= queue.remove(request)
+        if state is not None:
+            state.places -= times
 
 
 def _request_set(machine: Machine, event: RequestSet) -> None:
@@ -101,6 +101,11 @@ def _request_set(machine: Machine, event: RequestSet) -> None:
     if state is not None:
         state.set(event.status, event.computed, event.tokens)
         machine.engines[state.engine].settled.add(event.request)
+        if event.arrival is not None:
+            state.arrival = event.arrival
+            for queue in machine.queues.values():
+                if queue.engine == state.engine:
+                    queue.rerank(event.request, _rank(machine, event.request, state))
 
 
 def _preempted(machine: Machine, event: RequestPreempted) -> None:
@@ -255,7 +260,7 @@ def _leave(machine: Machine, request: int, state: RequestState) -> None:
     if state.places:
         for queue in machine.queues.values():
             if queue.engine == state.engine:
-                queue.remove(request)
+                queue.remove((request,))
     engine.requests.pop(request, None)
     machine.requests.pop(request, None)
 

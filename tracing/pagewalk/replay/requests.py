@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterator
+import heapq
+from collections import Counter, deque
+from collections.abc import Collection, Iterator
 
 # Where a request stands in a priority queue: priority, arrival, id, number.
 Rank = tuple[int, float, str, int]
@@ -47,10 +47,27 @@ class RequestState:
         return other
 
 
-class WaitingQueue:
-    """A waiting queue: requests in the order the policy would hand them out."""
+class _Entry:
+    """A request in a priority queue. Its rank can change while it stands there."""
 
-    __slots__ = ("_fcfs", "_ranked", "engine", "name", "policy", "ranks", "unranked")
+    __slots__ = ("rank",)
+
+    def __init__(self, rank: Rank) -> None:
+        self.rank = rank
+
+    def __lt__(self, other: _Entry) -> bool:
+        return self.rank < other.rank
+
+
+class WaitingQueue:
+    """A waiting queue: requests in the order the policy would hand them out.
+
+    A priority queue is the engine's heap, moved by the same calls on the same list. A sorted
+    list would not do: the next chunk of a streaming session changes the arrival of a request
+    that stands in the heap, and the engine leaves the heap as it is.
+    """
+
+    __slots__ = ("_fcfs", "_heap", "engine", "name", "policy", "ranks", "unranked")
 
     def __init__(self, engine: int, name: str, policy: str) -> None:
         self.engine = engine
@@ -61,76 +78,93 @@ class WaitingQueue:
         # Whether it holds requests whose priority was lost: where a new one goes is unknown.
         self.unranked = False
         self._fcfs: deque[int] = deque()
-        self._ranked: list[Rank] = []
+        self._heap: list[_Entry] = []
 
     def __len__(self) -> int:
-        return len(self._ranked) if self.ranks else len(self._fcfs)
+        return len(self._heap) if self.ranks else len(self._fcfs)
 
     def __iter__(self) -> Iterator[int]:
-        return (rank[3] for rank in self._ranked) if self.ranks else iter(self._fcfs)
+        return self._by_rank() if self.ranks else iter(self._fcfs)
 
     def head(self) -> int | None:
         """The request that would be handed out next."""
-        return next(iter(self), None)
+        if self.ranks:
+            return self._heap[0].rank[3] if self._heap else None
+        return self._fcfs[0] if self._fcfs else None
 
     def append(self, rank: Rank) -> None:
         """`add_request`."""
         if self.ranks:
-            insort(self._ranked, rank)
+            heapq.heappush(self._heap, _Entry(rank))
         else:
             self._fcfs.append(rank[3])
 
     def prepend(self, rank: Rank) -> None:
         """`prepend_request`: a priority queue just adds."""
         if self.ranks:
-            insort(self._ranked, rank)
+            heapq.heappush(self._heap, _Entry(rank))
         else:
             self._fcfs.appendleft(rank[3])
 
     def pop(self, request: int) -> int:
         """Take one entry of the request, from the head or from wherever; how many were taken."""
+        if self.head() != request:
+            return self.remove((request,))[request]
         if self.ranks:
-            if self._ranked and self._ranked[0][3] == request:
-                del self._ranked[0]
-                return 1
-            return self.remove(request)
-        if self._fcfs and self._fcfs[0] == request:
+            heapq.heappop(self._heap)
+        else:
             self._fcfs.popleft()
-            return 1
-        return self.remove(request)
+        return 1
 
-    def remove(self, request: int) -> int:
-        """Take every entry of the request out; how many there were."""
-        before = len(self)
+    def remove(self, requests: Collection[int]) -> Counter[int]:
+        """Take every entry of the requests out; how many there were of each."""
+        gone = set(requests)
+        taken = Counter(one for one in self._entries() if one in gone)
         if self.ranks:
-            self._ranked = [rank for rank in self._ranked if rank[3] != request]
-        elif request in self._fcfs:
-            self._fcfs = deque(one for one in self._fcfs if one != request)
-        return before - len(self)
+            self._heap = [one for one in self._heap if one.rank[3] not in gone]
+            heapq.heapify(self._heap)
+        elif taken:
+            self._fcfs = deque(one for one in self._fcfs if one not in gone)
+        return taken
 
-    def holds(self, rank: Rank) -> bool:
-        """Whether a priority queue already holds this entry; an FCFS queue holds none."""
-        at = bisect_left(self._ranked, rank)
-        return at < len(self._ranked) and self._ranked[at] == rank
+    def holds(self, request: int) -> bool:
+        """Whether a priority queue already holds this request; an FCFS queue holds none."""
+        return any(one.rank[3] == request for one in self._heap)
+
+    def rerank(self, request: int, rank: Rank) -> None:
+        """Change the rank of a request where it stands, and nothing else."""
+        for one in self._heap:
+            if one.rank[3] == request:
+                one.rank = rank
 
     def rename(self, old: int, new: int) -> None:
         """Call a request by another number, where it stands."""
         if old in self._fcfs:
             self._fcfs = deque(new if one == old else one for one in self._fcfs)
-        self._ranked = [(*rank[:3], new) if rank[3] == old else rank for rank in self._ranked]
+        for one in self._heap:
+            if one.rank[3] == old:
+                one.rank = (*one.rank[:3], new)
 
     def replace(self, ranks: list[Rank]) -> None:
         """Forget everything and hold these, in this order."""
-        self._ranked = list(ranks) if self.ranks else []
+        self._heap = [_Entry(rank) for rank in ranks] if self.ranks else []
         self._fcfs = deque() if self.ranks else deque(rank[3] for rank in ranks)
 
     def copy(self) -> WaitingQueue:
         """An independent queue with the same content."""
         other = WaitingQueue(self.engine, self.name, self.policy)
         other._fcfs = self._fcfs.copy()
-        other._ranked = self._ranked.copy()
+        other._heap = [_Entry(one.rank) for one in self._heap]
         other.unranked = self.unranked
         return other
+
+    def _entries(self) -> Iterator[int]:
+        return (one.rank[3] for one in self._heap) if self.ranks else iter(self._fcfs)
+
+    def _by_rank(self) -> Iterator[int]:
+        heap = self._heap.copy()
+        while heap:
+            yield heapq.heappop(heap).rank[3]
 
 
 class EngineState:

@@ -13,6 +13,8 @@ from pagewalk.trace.events import Event, StepScheduled, StepStarted, StepUpdated
 from pagewalk.trace.segment import Gap, Segment
 
 EVERY = 256
+# Copies of big pools are big: together they may hold this many entries (about 200 MB).
+KEPT_ENTRIES = 2_000_000
 _REPORTED = 1 << 15
 
 Report = Callable[[int, int], None]
@@ -30,8 +32,9 @@ class Span(NamedTuple):
 class Timeline:
     """One engine of a segment, step by step.
 
-    The events are replayed once, keeping a copy of the machine every `every` steps; a seek starts
-    at the copy before it. `steps` are the steps whose schedule() is in the segment.
+    The events are replayed once, keeping a copy of the machine every `every` steps, or more rarely
+    where the copies grow too big; a seek starts at the copy before it. `steps` are the steps whose
+    schedule() is in the segment.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Timeline:
         self._spans: dict[int, Span] = {}
         self._marks: list[int] = []
         self._kept: list[Machine] = []
+        self._sizes: list[int] = []
         self._walk(max(1, every), report)
         self.steps: tuple[int, ...] = tuple(self._spans)
         self._cursor = (0, Machine())
@@ -106,18 +110,28 @@ class Timeline:
             if kind is StepStarted and event.engine == self.engine:
                 started[event.step] = index
             elif kind is StepScheduled and event.engine == self.engine:
-                if event.step not in self._spans:
-                    self._spans[event.step] = Span(started.pop(event.step, None), index, None)
+                if event.step in self._spans:
+                    continue
+                self._spans[event.step] = Span(started.pop(event.step, None), index, None)
                 if len(self._spans) % every == 0:
                     machine.seq, machine.t = event.seq, event.t
-                    self._marks.append(index + 1)
-                    self._kept.append(machine.copy())
+                    every *= self._keep(index + 1, machine)
             elif kind is StepUpdated and event.engine == self.engine:
                 span = self._spans.get(event.step)
                 if span is not None and span.updated is None:
                     self._spans[event.step] = span._replace(updated=index)
             if report is not None and index % _REPORTED == 0:
                 report(index, len(events))
+
+    def _keep(self, mark: int, machine: Machine) -> int:
+        """Keep a copy, and only every other one if they have become too big; 2 if so, or 1."""
+        self._marks.append(mark)
+        self._kept.append(machine.copy())
+        self._sizes.append(machine.size())
+        if sum(self._sizes) <= KEPT_ENTRIES or len(self._kept) < 2:
+            return 1
+        del self._marks[::2], self._kept[::2], self._sizes[::2]
+        return 2
 
     def _seek(self, stop: int) -> Machine:
         """The machine after the first `stop` events; it stays the timeline's own."""

@@ -50,7 +50,12 @@ def make_console(stream: IO[str] | None = None) -> Console:
 
 def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     """Print one line that is never wrapped or cut, except by the terminal itself."""
-    console.print(Text.assemble(*parts), soft_wrap=True)
+    text = Text.assemble(*parts)
+    if console.color_system is None:
+        # Plain text needs no renderer: a long trace has many lines.
+        console.file.write(f"{text.plain}\n")
+    else:
+        console.print(text, soft_wrap=True)
 
 
 def _columns() -> int | None:

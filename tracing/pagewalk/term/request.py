@@ -44,7 +44,7 @@ def _heading(console: Console, one: Life) -> None:
     title = Text.assemble(("request ", "quiet"), (shown(one.request, 60), "head"))
     if one.external is not None and one.external != one.request:
         title.append(f"   the user's id: {shown(one.external, 40)}", "quiet")
-    console.print(title, soft_wrap=True)
+    line(console, title)
     parts = []
     if one.prompt_tokens is not None:
         parts.append(count(one.prompt_tokens, "prompt token"))

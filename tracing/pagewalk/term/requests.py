@@ -44,7 +44,7 @@ def table(console: Console, rows: Sequence[RequestRow]) -> None:
             cells.append(cell.rjust(size), "quiet" if cell == _NONE else "")
         status = "finished: stop string" if row.stop_string else status_words(row.status)
         cells.append(f"  {status}", "quiet")
-        console.print(cells, soft_wrap=True)
+        line(console, cells)
     line(console, (count(len(rows), "request"), "quiet"))
 
 

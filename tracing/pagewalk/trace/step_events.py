@@ -56,13 +56,15 @@ class QueueRemoved(Event, frozen=True):
 
 
 class RequestSet(Event, frozen=True):
-    """The request's counters changed outside schedule() and update_from_output(): new values."""
+    """The request's counters changed outside schedule() and update_from_output(): new values.
+    `arrival` only where it changed too: with the next chunk of a streaming session."""
 
     request: int
     status: str
     computed: int
     tokens: int
     cause: str = ""
+    arrival: float | None = None
 
 
 class RequestPreempted(Event, frozen=True):

@@ -2,8 +2,8 @@
 
 Exit codes: 0 all is well; 1 a law is broken or replay differs from the live engine (`check`), or
 tracing will not work in full here (`doctor`); 2 a mistake in the call, said in one sentence; 3 the
-trace could not be checked in full, because something was lost (`check`); 130 interrupted. `run`
-returns the exit code of the command it ran.
+trace could not be checked in full, because something was lost (`check`); 130 interrupted; 141
+whoever read the output has closed it. `run` returns the exit code of the command it ran.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pagewalk import __version__, cli_doctor, cli_read, cli_run
 from pagewalk.cli_common import MISTAKE, OK
 from pagewalk.errors import PagewalkError
 
-INTERRUPTED = 130
+INTERRUPTED, UNREAD = 130, 141
 _EPILOG = (
     "Exit codes: 0 all is well; 1 a law is broken, replay differs or a probe does not fit; "
     "2 a mistake in the call; 3 not all could be checked. `run` returns its command's own."
@@ -66,10 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), MISTAKE)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again while it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except (BrokenPipeError, SystemExit):
+        # The parser and rich exit where the reader of our output has gone, and only there.
+        return _unread()
     except Exception as error:
         if os.environ.get("PAGEWALK_DEBUG"):
             traceback.print_exc()
@@ -94,6 +93,13 @@ def _main(arguments: list[str]) -> int:
         return _say(f"{message().rstrip('.')}: `{_path(error)} --help` shows how.", MISTAKE)
     sys.stdout.flush()
     return code if isinstance(code, int) else OK
+
+
+def _unread() -> int:
+    """Write what is left to nobody: Python would complain of it while it exits."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return UNREAD
 
 
 def _path(error: Exception) -> str:

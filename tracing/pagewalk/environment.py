@@ -122,19 +122,22 @@ def _serve(one: Environment) -> Finding | None:
     )
 
 
-def _release(one: Environment) -> Finding | None:
-    numbers = re.match(r"(\d+)\.(\d+)", one.vllm)
-    if numbers is None:
-        return None
-    found = (int(numbers[1]), int(numbers[2]))
-    if TRACED[0] <= found <= TRACED[1]:
-        return None
+def doubt(release: str) -> str:
+    """What is not known of a release, empty for those whose live engines were traced."""
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    if numbers is None or TRACED[0] <= (int(numbers[1]), int(numbers[2])) <= TRACED[1]:
+        return ""
     low, high = (".".join(map(str, bound)) for bound in TRACED)
-    return Finding(
-        "release-not-traced",
-        f"vLLM {one.vllm} is outside {low} to {high}, the releases that were traced live: below "
-        "is what its source says. `pagewalk check` tells whether a trace of it is exact.",
+    return (
+        f"vLLM {release} is outside {low} to {high}, the releases that were traced live: this is "
+        "what its source says. A run with `--digest hash` and `pagewalk check` tell whether a "
+        "trace of it is exact."
     )
+
+
+def _release(one: Environment) -> Finding | None:
+    text = doubt(one.vllm)
+    return Finding("release-not-traced", text) if text else None
 
 
 def _rust(one: Environment) -> Finding | None:
@@ -173,4 +176,4 @@ def _version(distribution: str) -> str:
         return ""
 
 
-__all__ = ["Environment", "Finding", "judge", "look"]
+__all__ = ["Environment", "Finding", "doubt", "judge", "look"]

@@ -24,7 +24,7 @@ def show(console: Console, one: Check) -> None:
     _breaches(console, one)
     _losses(console, one)
     line(console, "")
-    line(console, (_outcome(one), _STYLES[one.outcome]))
+    paragraph(console, _outcome(one), _STYLES[one.outcome])
 
 
 def _segments(console: Console, one: Check) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from pagewalk.environment import Environment, Finding
+from pagewalk.environment import Environment, Finding, doubt
 from pagewalk.source.releases import ReleaseReport, RowReport
 from pagewalk.term.console import line
 from pagewalk.term.layout import paragraph
@@ -33,7 +33,7 @@ def show(
         mark = ("stops ", "hurt") if finding.stops else ("note ", "unsure")
         paragraph(console, Text.assemble(mark, escape(finding.message)))
     line(console, "")
-    line(console, *_outcome(findings, report, against))
+    paragraph(console, Text.assemble(*_outcome(findings, report, against)))
 
 
 def _environment(console: Console, one: Environment) -> None:
@@ -107,6 +107,9 @@ def _outcome(
     bad = sum(not row.fits for row in report.rows)
     if report.fits:
         place = "on this release" if against else "here"
+        unsure = doubt(report.release)
+        if unsure:
+            return ((f"Every probe fits, so tracing should work {place}. ", "good"), unsure)
         return ((f"Everything fits: tracing will work {place}.", "good"),)
     parts = [f"{count(bad, 'probe')} will be missing" if bad else ""]
     unknown = len(report.unknown_exits)

@@ -57,7 +57,8 @@ def _heading(console: Console, one: Life) -> None:
         parts.append(f"preempted {count(one.num_preemptions, 'time')}")
     flow(console, [_ended(one), *parts])
     if not one.front_end and one.engine is not None:
-        line(console, ("No Python front end saw it: its life begins at the engine core.", "quiet"))
+        why = "The trace is lean" if one.lean else "No Python front end saw it"
+        line(console, (f"{why}: its life begins at the engine core.", "quiet"))
     line(console, "")
 
 

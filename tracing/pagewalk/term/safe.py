@@ -77,3 +77,6 @@ def _take_end(text: str, width: int) -> str:
         if used > width:
             return text[at + 1 :]
     return text
+
+
+__all__ = ["escape", "shown"]

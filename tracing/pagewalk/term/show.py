@@ -58,6 +58,7 @@ def steps(console: Console, found: Iterable[Step]) -> None:
     titles = "".join(title.rjust(width) for title, width in _COLUMNS)
     line(console, (titles + _REST, "quiet"))
     before: list[str] | None = None
+    inferred = False
     for step in found:
         for preemption in step.preempted_before:
             line(console, (f"{'!':>6}  {_sentence(preemption)}", "hurt"))
@@ -66,6 +67,9 @@ def steps(console: Console, found: Iterable[Step]) -> None:
         for preemption in step.preempted:
             line(console, (f"{'':>6}  {_sentence(preemption)}", "hurt"))
         before = cells
+        inferred = inferred or any(one.inferred for one in step.exits)
+    if inferred:
+        line(console, ("~ inferred from the calls: the source could not be marked here", "quiet"))
 
 
 def _cells(step: Step) -> list[str]:

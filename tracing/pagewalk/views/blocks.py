@@ -110,11 +110,19 @@ def as_json(view: Blocks) -> dict[str, Any]:
     """The one object that `pagewalk blocks --json` prints."""
     main = view.pools[0] if view.pools else None
     queues = {name: list(view.queues.get(name, ())) for name in MAIN_QUEUES}
+    others = [
+        {
+            "pool": pool.pool,
+            "medium": pool.medium,
+            "num_blocks": pool.num_blocks,
+            **_pool_json(pool),
+        }
+        for pool in view.pools[1:]
+    ]
     # Up to release 0.30 skipped requests wait in a queue of their own.
     queues |= {name: list(ids) for name, ids in view.queues.items() if name not in queues}
     return {
         "release": view.release,
-        "engine": view.engine,
         "step": view.step,
         "at": view.at,
         "num_blocks": main.num_blocks if main else 0,
@@ -123,15 +131,7 @@ def as_json(view: Blocks) -> dict[str, Any]:
         "tables": {request: [list(row) for row in rows] for request, rows in view.tables.items()},
         **queues,
         "running": list(view.running),
-        "other_pools": [
-            {
-                "pool": pool.pool,
-                "medium": pool.medium,
-                "num_blocks": pool.num_blocks,
-                **_pool_json(pool),
-            }
-            for pool in view.pools[1:]
-        ],
+        **({"other_pools": others} if others else {}),
     }
 
 

@@ -21,8 +21,9 @@ _OLDEST = 3600 * 10**9  # an arrival further back than an hour is no clock to tr
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One request from arrival to delivery. `front_end` is False where no Python front end saw
-    it (a Rust front end, say): then the life begins at the engine core.
+    """One request from arrival to delivery. `front_end` is False where the trace has nothing of a
+    Python front end: because it is `lean`, or because there was none (a Rust front end, say).
+    Then the life begins at the engine core.
 
     `durations` are nanoseconds, those that the trace allows: `to_engine`, `queued`, `prefill`,
     `first_token`, `decode`, `per_output_token`, `preempted`, `model`, `total`.
@@ -33,6 +34,7 @@ class Life:
     engine: int | None
     status: str
     front_end: bool
+    lean: bool
     prompt_tokens: int | None
     max_tokens: int | None
     output_tokens: int | None
@@ -52,12 +54,13 @@ def life(
     """The life of the request with this internal id; `engine` is None if none ever took it."""
     outside = moments(trace, request, known.external(request))
     outside += _arrival(trace, outside)
+    lean = trace.header.level == "lean"
     if engine is None:
-        return _life(request, known, None, None, outside)
+        return _life(request, known, None, None, outside, lean)
     notes = _Notes(engine, request)
     follower = follow(engine, request, report, watch=notes.watch)
     inside = _inside(follower, notes, executions(trace, engine))
-    return _life(request, known, follower, notes, outside + inside)
+    return _life(request, known, follower, notes, outside + inside, lean)
 
 
 def _arrival(trace: Trace, found: list[Moment]) -> list[Moment]:
@@ -249,6 +252,7 @@ def _life(
     follower: Follower | None,
     notes: _Notes | None,
     found: list[Moment],
+    lean: bool,
 ) -> Life:
     enqueued = notes.enqueued if notes else None
     finished = notes.finished if notes else None
@@ -264,6 +268,7 @@ def _life(
         engine=follower.walk.engine.index if follower else None,
         status=finished.status if finished else fallback,
         front_end=any(one.role == "front end" for one in ordered),
+        lean=lean,
         prompt_tokens=enqueued.num_prompt_tokens if enqueued else _prompt(ordered),
         max_tokens=enqueued.max_tokens if enqueued else None,
         output_tokens=output,

@@ -1,0 +1,51 @@
+"""Generated pages are what the code generates, and pages speak of what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pagewalk.probes import PROBES
+from pagewalk.probes import page as probes_page
+from pagewalk.trace import page as trace_page
+from pagewalk.trace.events import EVENTS
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "walkthroughs" / "reference"
+
+
+@pytest.mark.parametrize(
+    ("name", "page"), [("trace-format", trace_page.page), ("probes", probes_page.page)]
+)
+def test_generated_pages_are_fresh(name: str, page: object) -> None:
+    """`make docs` would change nothing."""
+    assert callable(page)
+    assert (REFERENCE / f"{name}.md").read_text() == page()
+
+
+def test_every_event_is_on_the_page() -> None:
+    """Each event has its section."""
+    text = (REFERENCE / "trace-format.md").read_text()
+    assert [event.__name__ for event in EVENTS if f"### {event.__name__}\n" not in text] == []
+
+
+def test_every_probe_emits_a_documented_event() -> None:
+    """Each row has a reader with a sentence that the page prints."""
+    assert [row.target for row in PROBES if not row.read.__doc__] == []
+
+
+def test_readme_names_only_commands_that_exist() -> None:
+    """`pagewalk X` and `make X` in the README are commands that there are."""
+    from typer.main import get_command
+
+    from pagewalk.cli import app
+
+    text = (ROOT / "README.md").read_text()
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    named = set(re.findall(r"pagewalk ([a-z]+)(?= [A-Z\[-]|`)", text))
+    assert named and named <= commands
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    made = set(re.findall(r"`make ([a-z]+)", text)) | set(re.findall(r"^make ([a-z]+)", text, re.M))
+    assert made and made <= targets

@@ -1,0 +1,196 @@
+"""Engines of several processes: every process writes, every engine is exact, lives are whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import processes, server
+from engines.cases import prompt
+from engines.child import Child
+from engines.drive import Drive
+from engines.verify import examine, must_hold
+
+from pagewalk.capture.launch import prepare
+from pagewalk.trace.read import open_trace
+from pagewalk.views.life import Life
+
+pytestmark = [pytest.mark.engine, pytest.mark.processes]
+installed = pytest.mark.skipif(
+    not any(one.name == "pagewalk" for one in entry_points(group="vllm.general_plugins")),
+    reason="pagewalk is not installed, so spawned processes cannot load it: `make install`",
+)
+PROMPTS = {f"r{i}": prompt(i % 4, 40 + 9 * i) for i in range(processes.REQUESTS)}
+# What must have happened to a request, and where, from the first to the last.
+WHOLE = [
+    ("arrived", "front end"),
+    ("input processed", "front end"),
+    ("sent", "front end"),
+    ("received", "engine core"),
+    ("dequeued", "engine core"),
+    ("enqueued", "engine core"),
+    ("admitted", "engine core"),
+    ("prefill", "engine core"),
+    ("decode", "engine core"),
+    ("finished", "engine core"),
+]
+DELIVERED = [("first output received", "front end"), ("delivered", "front end")]
+Fork = Callable[..., Child]
+Models = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def alone(fork: Fork, models: Models) -> dict[str, str]:
+    """The answers of an untraced engine in one process."""
+    model = models("llama")
+    found = fork("alone", lambda: _alone(model)).result()
+    return {name: seen[0][3] for name, seen in found["requests"].items()}
+
+
+def _alone(model: Path) -> dict[str, Any]:
+    from pagewalk.bed.settings import engine_args
+
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    drive = Drive(engine_args("llama", model))
+    processes.ask(drive, model)
+    return drive.outcome()
+
+
+def whole(life: Life, *further: tuple[str, str]) -> None:
+    """Every moment is there, in an order that time allows, and none before the arrival."""
+    told = [(moment.what, moment.role) for moment in life.moments]
+    assert [one for one in WHOLE if one not in told] == []
+    assert [one for one in further if one not in told] == []
+    order = [told.index(one) for one in WHOLE]
+    assert order == sorted(order)
+    assert min(moment.t for moment in life.moments) == life.moments[0].t
+    assert life.durations["total"] > 0
+
+
+def texts(outcome: dict[str, Any]) -> dict[str, str]:
+    return {name: seen[0][3] for name, seen in outcome["requests"].items()}
+
+
+class TestForked:
+    """The probes are inherited, and every child writes a segment of its own."""
+
+    def test_core_and_worker(
+        self, fork: Fork, models: Models, tmp_path: Path, alone: dict[str, str]
+    ) -> None:
+        model, trace = models("llama"), tmp_path / "trace"
+        outcome = fork("forked", lambda: processes.offline(model, trace, "fork")).result()
+        assert texts(outcome) == alone
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "front_end", "worker"]
+        assert must_hold(found) > 60
+        for life in processes.lives(open_trace(trace)).values():
+            whole(life, *DELIVERED)
+
+    def test_tensor_parallel(self, fork: Fork, models: Models, tmp_path: Path) -> None:
+        model, trace = models("llama"), tmp_path / "trace"
+        fork("tensor", lambda: _two_ranks(model, trace)).result()
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "front_end", "worker", "worker"]
+        assert must_hold(found) > 10
+        ranks = [
+            event.rank
+            for segment in open_trace(trace).segments
+            for event in segment.events
+            if type(event).__name__ == "ExecutionStarted"
+        ]
+        assert ranks.count(0) == ranks.count(1) > 0
+
+    def test_async_front_end(
+        self, fork: Fork, models: Models, tmp_path: Path, alone: dict[str, str]
+    ) -> None:
+        """All clients get what they would get untraced, but the one that goes away."""
+        model, trace = models("llama"), tmp_path / "trace"
+        outcome = fork("async", lambda: processes.asynchronous(model, trace, "fork")).result()
+        answers, left = texts(outcome), "r5"
+        assert {**answers, left: ""} == {**alone, left: ""}
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "front_end", "worker"]
+        assert must_hold(found) > 60
+        lives = processes.lives(open_trace(trace))
+        assert lives[left].status == "FINISHED_ABORTED"
+        told = [(moment.what, moment.role) for moment in lives.pop(left).moments]
+        assert ("given up by the client", "front end") in told
+        assert ("abort received", "engine core") in told
+        for life in lives.values():
+            whole(life, *DELIVERED)
+
+
+def _two_ranks(model: Path, trace: Path) -> dict[str, Any]:
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
+    processes.REQUESTS = 2
+    return processes.offline(model, trace, "fork", tensor_parallel_size=2)
+
+
+@installed
+class TestSpawned:
+    """vLLM starts fresh interpreters, which load the plugin by its entry point."""
+
+    def test_a_program_that_knows_nothing_of_it(
+        self, models: Models, tmp_path: Path, alone: dict[str, str]
+    ) -> None:
+        trace = tmp_path / "trace"
+        program = Path(processes.__file__).with_name("program.py")
+        command = [str(program), str(models("llama")), json.dumps([*PROMPTS.values()])]
+        settings = prepare(trace, "full", False, "hash", command)
+        done = subprocess.run(
+            [sys.executable, *command],
+            env={**os.environ, **settings.environment()},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        tokens = json.loads(done.stdout.strip().splitlines()[-1])
+        assert [bytes(one).decode() for one in tokens] == [*alone.values()]
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "front_end", "worker"]
+        assert must_hold(found) > 60
+        for life in processes.lives(open_trace(trace)).values():
+            whole(life, *DELIVERED)
+
+    def test_api_server_with_two_engines(
+        self, models: Models, tmp_path: Path, alone: dict[str, str]
+    ) -> None:
+        """Data parallel: steps count for each engine apart, and each is exact."""
+        trace = tmp_path / "trace"
+        settings = prepare(trace, "full", False, "hash", ["api_server"])
+        with server.serving(
+            models("llama"),
+            tmp_path / "server.log",
+            "--data-parallel-size",
+            "2",
+            env=settings.environment(),
+        ) as address:
+            answers = server.complete(address, PROMPTS, 20)
+            # Their last events are on disk once those of later requests are.
+            for again in range(20):
+                if len(_finished(trace) & {f"cmpl-{name}-0" for name in PROMPTS}) == len(PROMPTS):
+                    break
+                server.complete(address, {f"later{again}": PROMPTS["r0"]}, 40)
+        assert answers == alone
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "engine_core", "front_end", "worker", "worker"]
+        assert len(found["engines"]) == 2
+        assert all(engine["snapshots"] > 20 for engine in found["engines"])
+        must_hold(found)
+        lives = processes.lives(open_trace(trace))
+        for name in PROMPTS:
+            whole(lives[f"cmpl-{name}-0"], *DELIVERED)
+
+
+def _finished(trace: Path) -> set[str]:
+    lives = processes.lives(open_trace(trace))
+    return {name for name, life in lives.items() if life.status.startswith("FINISHED")}

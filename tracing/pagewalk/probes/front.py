@@ -64,12 +64,12 @@ def request_arrived(processor: Any, args: Args, kwargs: Kwargs) -> Reading:
     )
 
 
-def request_sent(client: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading:
+def request_sent(client: Any, args: Args, kwargs: Kwargs, result: Any, begun: int) -> Reading:
     """Handed to the transport; with data parallelism, to the engine that was chosen."""
     request = argument(args, kwargs, 0, "request")
     engine = getattr(client, "reqs_in_flight", {}).get(request.request_id, b"")
     rank = int.from_bytes(engine, "little") if isinstance(engine, bytes) else 0
-    return (RequestSent, request.request_id, rank)
+    return (RequestSent, request.request_id, rank, begun)
 
 
 def abort_sent(client: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
@@ -131,10 +131,11 @@ def _sends(client: str, suffix: str = "") -> tuple[Probe, ...]:
         Probe(
             "front",
             f"{CLIENT}:{client}.add_request{suffix}",
-            "after",
+            "around",
             request_sent,
             ("request",),
             level="full",
+            begin=begun_now,
         ),
         Probe(
             "front",
@@ -196,10 +197,11 @@ PROBES = (
     Probe(
         "front",
         f"{CLIENT}:DPAsyncMPClient.add_request_async",
-        "after",
+        "around",
         request_sent,
         ("request",),
         level="full",
+        begin=begun_now,
     ),
     Probe(
         "front",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ from pagewalk.trace.events import (
 
 SCHEDULER = "vllm.v1.core.sched.scheduler:Scheduler"
 KV_MANAGER = "vllm.v1.core.kv_cache_manager:KVCacheManager"
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 QUEUES = ("waiting", "kv_holding_waiting", "skipped_waiting")
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -52,8 +54,9 @@ def engine_configured(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -
 
 
 def _model_name(model: str) -> str:
-    """A hub name as it is; of a local path only the last part, the rest is the user's affair."""
-    return os.path.basename(model.rstrip("/")) if os.path.isdir(model) else model
+    """A hub name as it is; of any path only the last part, the rest is the user's affair."""
+    is_hub_name = _HUB_NAME.fullmatch(model) and not os.path.exists(model)
+    return model if is_hub_name else os.path.basename(model.rstrip("/"))
 
 
 def _interval(scheduling: Any) -> int:

@@ -26,10 +26,12 @@ class InputProcessed(Event, frozen=True):
 
 
 class RequestSent(Event, frozen=True):
-    """`EngineCoreClient.add_request(_async)`: handed to the engine core (`dp_rank`)."""
+    """`EngineCoreClient.add_request(_async)`: handed to the engine core (`dp_rank`). The core may
+    have received it before the call returned, but never before it `began`."""
 
     request: int
     dp_rank: int = 0
+    began: int = 0
 
 
 class AbortSent(Event, frozen=True):

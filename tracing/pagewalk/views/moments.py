@@ -54,7 +54,6 @@ class Moment:
 
 
 _PLAIN: dict[type, tuple[str, Role]] = {
-    RequestSent: ("sent", "front end"),
     RequestDequeued: ("dequeued", "engine core"),
     AbortSent: ("abort sent", "front end"),
     AbortReceived: ("abort received", "engine core"),
@@ -110,6 +109,10 @@ class _Scan:
             yield from self._request_arrived(event)
         elif kind is RequestReceived and event.request in self._own:
             yield self._received(event)
+        elif kind is RequestSent and event.request in self._own:
+            # The core may be faster than the return of the call: it was sent when the call began.
+            at, rank = event.began or event.t, {"dp_rank": event.dp_rank}
+            yield Moment("sent", at, self._segment.pid, "front end", facts=rank)
         elif kind is OutputReceived:
             self._output(event)
         elif kind is Delivered:
@@ -122,8 +125,7 @@ class _Scan:
             yield self._moment("engine failed", event, "engine core", where=event.where)
         elif kind in _PLAIN and self._concerns(event):
             what, role = _PLAIN[kind]
-            facts = {"dp_rank": event.dp_rank} if kind is RequestSent else {}
-            yield self._moment(what, event, role, **facts)
+            yield self._moment(what, event, role)
 
     def _concerns(self, event: Any) -> bool:
         numbers = getattr(event, "requests", None) or (getattr(event, "request", -1),)

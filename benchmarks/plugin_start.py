@@ -3,8 +3,8 @@
     python benchmarks/plugin_start.py [--runs 15] [--engine-runs 5] [--json FILE]
 
 Each figure is of fresh processes, the kinds interleaved, timed inside them from the first import
-of the plugin to the return of `register()`, by the clock and in processor time. The limit holds for the
-clock; where that is far above the processor time, the machine was busy with something else.
+of the plugin to the return of `register()`, by the clock and in processor time. The limit is for
+the clock; where that is far above the processor time, the machine was busy with something else.
 
     idle      PAGEWALK is not set
     armed     PAGEWALK is set, in a bare interpreter: what the plugin needs is imported by it

@@ -36,7 +36,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 BATCH = 12  # seeds that one child works through
-SUMS = ("snapshots", "steps", "named", "judged", "divergences", "broken", "disagreements")
+SUMS = {
+    "snapshots": "snapshots compared",
+    "steps": "steps",
+    "named": "steps whose exits were named twice",
+    "judged": "judgements by laws",
+    "divergences": "divergences",
+    "broken": "laws broken",
+    "disagreements": "exits named differently",
+}
 
 
 def main() -> int:
@@ -158,11 +166,9 @@ def _sum(total: dict[str, Counter[str]], name: str) -> int:
 
 
 def _show(console: Console, total: dict[str, Counter[str]], seconds: float) -> None:
-    columns = ("runs", *SUMS)
-    titles = ("snapshots", "steps", "exits", "laws", "diverged", "broken", "disagreed")
-    table = Table("", "runs", *titles, title="Replay against the live scheduler", box=None)
-    for name, counts in total.items():
-        table.add_row(name, *(f"{counts[column]:,}" for column in columns))
+    table = Table("", "scheduler alone", "whole engine", box=None)
+    for name, title in {"runs": "runs", **SUMS}.items():
+        table.add_row(title, *(f"{total[kind][name]:,}" for kind in ("scheduler", "engine")))
     console.print(table)
     console.print(
         f"{_sum(total, 'snapshots'):,} snapshots compared, "

@@ -63,6 +63,14 @@ def vllm_imported() -> None:
 
 
 @pytest.fixture(scope="session")
+def warm(vllm_imported: None) -> None:
+    """One scheduler built here: what takes seconds is cached for every forked child."""
+    from pagewalk.bed.scheduler import SchedulerBed
+
+    SchedulerBed()
+
+
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A tiny model of a kind, made on first use."""
     folder = tmp_path_factory.mktemp("models")

@@ -35,4 +35,6 @@ def only(lines: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def bytes_of(directory: Path) -> bytes:
     """All that lies in a trace directory, file names included."""
     files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    return b"\n".join(str(path.relative_to(directory)).encode() + path.read_bytes() for path in files)
+    return b"\n".join(
+        str(path.relative_to(directory)).encode() + path.read_bytes() for path in files
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lines import kinds, only
+
 from pagewalk.capture.encoder import KEPT_AFTER_FINISH, Encoder
 from pagewalk.trace import events as ev
 from pagewalk.trace.codec import decode

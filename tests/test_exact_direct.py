@@ -221,26 +221,38 @@ class TestSchedulers:
         for _ in range(100):
             connected.step()
         assert kinds(wire)["StateDumped"] > 150
+        # The scheduler was declared before it was given its connector, for which this law makes
+        # an exception: blocks that are still being sent outlive their request.
+        broken = {one.law for one in verify(wire.segment())}
+        assert broken <= {"finished-owns-nothing"}
 
-    @pytest.mark.parametrize("asynchronous", [False, True])
-    def test_streaming_sessions(self, wire: Wire, asynchronous: bool) -> None:
+    @pytest.mark.parametrize("seed", range(12))
+    def test_streaming_sessions(self, wire: Wire, seed: int) -> None:
         """A request that goes on when more input comes, waits for it in between, and ends."""
         wire.begin()
-        bed = SchedulerBed(num_blocks=24, block_size=8, async_scheduling=asynchronous)
-        rng = random.Random(7)
+        bed = SchedulerBed(
+            num_blocks=24,
+            block_size=8,
+            max_num_batched_tokens=48,
+            max_num_seqs=4,
+            async_scheduling=seed % 3 == 0,
+            policy=("fcfs", "priority")[seed % 2],
+        )
+        rng = random.Random(seed)
         left = {f"s{i}": 3 for i in range(5)}
         for step in range(150):
             name = f"s{rng.randrange(5)}"
             if left[name] and rng.random() < 0.3 and (left[name] == 3 or _open(bed, name)):
                 left[name] -= 1
-                _chunk(bed, name, rng.randrange(2, 30), more=left[name] > 0)
-            if step % 20 == 0:
-                bed.add(f"r{step}", range(40 + step), max_tokens=20)
+                _chunk(bed, name, rng.randrange(2, 30), step, more=left[name] > 0)
+            if step % 10 == 0:
+                bed.add(f"r{step}", range(40 + step // 2), max_tokens=20, priority=step % 3)
             bed.step()
         for name in left:
             bed.abort(name)
         bed.run()
         assert any(getattr(event, "cause", "") == "session" for event in wire.events)
+        assert verify(wire.segment()) == []
 
 
 def _apart(events: list[Event]) -> int:
@@ -261,15 +273,15 @@ def _open(bed: SchedulerBed, name: str) -> bool:
     return name in bed.scheduler.requests
 
 
-def _chunk(bed: SchedulerBed, name: str, length: int, more: bool) -> None:
+def _chunk(bed: SchedulerBed, name: str, length: int, step: int, more: bool) -> None:
     bed.outputs.setdefault(name, [])
     bed.scheduler.add_request(
         bed._make_request(
             name,
             list(range(length)),
             max_tokens=4,
-            priority=0,
-            arrival_time=1.0,
+            priority=int(name[1:]) % 3,
+            arrival_time=float(step),
             stop_token_ids=[],
             cache_salt=None,
             lora=0,

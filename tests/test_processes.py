@@ -64,12 +64,13 @@ def _alone(model: Path) -> dict[str, Any]:
 
 
 def whole(life: Life, *further: tuple[str, str]) -> None:
-    """Every moment is there, in an order that time allows, and none before the arrival."""
+    """Every moment is there, in order in each process, and none before the arrival."""
     told = [(moment.what, moment.role) for moment in life.moments]
     assert [one for one in WHOLE if one not in told] == []
     assert [one for one in further if one not in told] == []
-    order = [told.index(one) for one in WHOLE]
-    assert order == sorted(order)
+    for role in ("front end", "engine core"):
+        order = [told.index(one) for one in WHOLE if one[1] == role]
+        assert order == sorted(order)
     assert min(moment.t for moment in life.moments) == life.moments[0].t
     assert life.durations["total"] > 0
 
@@ -105,7 +106,9 @@ class TestForked:
             for event in segment.events
             if type(event).__name__ == "ExecutionStarted"
         ]
-        assert ranks.count(0) == ranks.count(1) > 0
+        # Nobody waits for the answer of the second rank, so the end may come before its last step.
+        assert 0 <= ranks.count(0) - ranks.count(1) <= 1
+        assert ranks.count(1) > 10
 
     def test_async_front_end(
         self, fork: Fork, models: Models, tmp_path: Path, alone: dict[str, str]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from lines import kinds, lines_of, only, segments_of
+
 from pagewalk.capture.buffer import Buffer
 from pagewalk.capture.header import begin_run, claim_directory
 from pagewalk.capture.recorder import Recorder
@@ -412,7 +412,7 @@ class TestFork:
         recorder.close()
         parents, childs = map(lines_of, segments_of(tmp_path / "trace"))
         assert numbers(parents) == [1, 4]
-        assert numbers(childs) == [2, 3]
+        assert numbers(childs) == [3], "what happens before it has a role is nobody's"
         assert kinds(childs)[:2] == ["SegmentStarted", "ProbesInstalled"]
         assert childs[0]["parent_pid"] == parents[0]["pid"] == os.getpid()
         assert childs[0]["run"] == parents[0]["run"]
@@ -421,7 +421,12 @@ class TestFork:
         recorder = make()
         recorder.follow_forks()
         recorder.wake()
-        assert forked(lambda: recorder.emit(taken(1))) == 0
+
+        def child() -> None:
+            recorder.emit(taken(1))
+            assert len(recorder._buffer) == 0
+
+        assert forked(child) == 0
         recorder.close()
         (segment,) = segments_of(tmp_path / "trace")
         assert numbers(lines_of(segment)) == []
@@ -472,14 +477,40 @@ class TestFork:
 
         def child() -> None:
             assert recorder.lost == 1
+            recorder.emit(taken(1))
+            recorder.inherit()
+            recorder.inherit()
+            recorder.emit(taken(2))
+            recorder.close()
+
+        assert forked(child) == 0
+        recorder.close()
+        _, childs = map(lines_of, segments_of(tmp_path / "trace"))
+        assert kinds(childs) == [
+            "SegmentStarted",
+            "EngineConfigured",
+            "Dropped",
+            "BlocksTaken",
+            "SegmentEnded",
+        ]
+        assert (only(childs, "Dropped")[0]["reason"], numbers(childs)) == ("forked", [2])
+        assert recorder.lost == 0
+
+    def test_a_worker_does_not_pass_for_an_engine(self, make: Make, tmp_path: Path) -> None:
+        """Forked by a process with an engine, it takes a role of its own."""
+        recorder = make()
+        recorder.follow_forks()
+        recorder.wake()
+        recorder.declare(ENGINE)
+
+        def child() -> None:
             recorder.wake()
             recorder.close()
 
         assert forked(child) == 0
         recorder.close()
         _, childs = map(lines_of, segments_of(tmp_path / "trace"))
-        assert kinds(childs) == ["SegmentStarted", "EngineConfigured", "Dropped", "SegmentEnded"]
-        assert recorder.lost == 0
+        assert kinds(childs) == ["SegmentStarted", "SegmentEnded"]
 
     def test_a_dead_recorder_is_not_kept_alive_by_its_handler(self) -> None:
         import weakref
@@ -519,7 +550,8 @@ ENDINGS = {
         "    p.start(); p.join()\n"
     ),
     "multiprocessing, fork": (
-        "p = multiprocessing.get_context('fork').Process(target=work, args=(1,))\np.start(); p.join()"
+        "p = multiprocessing.get_context('fork').Process(target=work, args=(1,))\n"
+        "p.start(); p.join()"
     ),
     "multiprocessing, fork of an awake process": (
         "r = work(1)\n"

@@ -8,6 +8,7 @@ replayed one must be the same, so the first wrong event is the last one.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Wire:
         self.machine = Machine()
         self.events: list[Event] = []
         self.compared = 0
+        self.seen: Counter[str] = Counter()
         self._lasting: list[tuple[Any, ...]] = []
         self._digested: dict[str, str] = {}
 
@@ -54,6 +56,7 @@ class Wire:
         for line in self._encoder.lines([(time.monotonic_ns(), reading)]).splitlines():
             event = decode(line)
             self.events.append(event)
+            self.seen[type(event).__name__] += 1
             self.machine.apply(event)
             if isinstance(event, StateDumped | StateDigested):
                 self._compare(event)

@@ -64,7 +64,7 @@ class StateChecker:
             return
         try:
             if stale:
-                self.recorder.wake()  # a forked child goes on with an engine of its parent
+                self.recorder.inherit()
             state = self._state(scheduler)
             if mode != "off":
                 self.recorder.emit((StateDigested, engine, step, at, digest_fields(state)))

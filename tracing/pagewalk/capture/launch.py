@@ -83,14 +83,16 @@ def _take_back(out: Path) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:
-    """Wait for the command. Ctrl-C reaches it too; it decides how to end."""
+    """Wait for the command. Ctrl-C at a terminal reaches it too; it decides how to end."""
     with _passing_on(child):
         while True:
             try:
                 code = child.wait()
                 return code if code >= 0 else 128 - code
             except KeyboardInterrupt:
-                if child.poll() is None:
+                # A terminal interrupts the whole group; a second signal would cut short the
+                # orderly end of a server. Anybody else interrupts this process alone.
+                if child.poll() is None and not os.isatty(0):
                     child.send_signal(signal.SIGINT)
 
 

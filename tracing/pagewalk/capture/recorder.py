@@ -27,6 +27,7 @@ logger = logging.getLogger("pagewalk")
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.25
 BATCH = 20_000  # readings encoded at a time
+ENGINE_FACTS = (ev.EngineConfigured, ev.PoolCreated, ev.TablesCreated, ev.QueueCreated)
 PATIENCE = 5.0  # seconds that the end of a process waits for a disk that hangs
 
 
@@ -58,7 +59,8 @@ class Recorder:
         self._segments = 0
         self._refusals: dict[int, tuple[str, ...]] = {}
         self._prologue: list[tuple[Any, ...]] = []
-        self._heir = False
+        self._inherited: list[tuple[Any, ...]] = []
+        self._muted = False
         self._finalizer: Any = None
         self._born = (clock(), time.time_ns())
         self.emit = self._buffer.emit
@@ -82,6 +84,9 @@ class Recorder:
             if self._thread is not None and self._thread.is_alive():
                 return True
             try:
+                if self._muted:
+                    self._buffer.restart()
+                    self._muted = False
                 self._open()
                 self._start()
             except Exception as error:
@@ -128,7 +133,9 @@ class Recorder:
         """In the child: what the parent buffered is the parent's; start afresh when woken."""
         self._lock = threading.Lock()
         self._wanted = threading.Event()
-        self._buffer.restart()
+        # A child that never takes a role must not gather what nobody will write.
+        self._buffer.shut()
+        self._muted = True
         self._thread = self._finalizer = None
         self._stopping = False
         self._segments = 0
@@ -136,10 +143,18 @@ class Recorder:
         if self._file is not None:
             self._file.forget()
             self._file = None
-        if any(reading[0] is ev.EngineConfigured for reading in self._prologue):
-            # An engine came along whose state this segment has not seen: it must be dumped.
-            self._heir = True
+        self._inherited += [one for one in self._prologue if one[0] in ENGINE_FACTS]
+        self._prologue = [one for one in self._prologue if one[0] not in ENGINE_FACTS]
+        if self._inherited:
             self.lost += 1
+
+    def inherit(self) -> None:
+        """In a child that goes on with an engine of its parent: introduce it, its state unknown."""
+        inherited, self._inherited = self._inherited, []
+        if self.wake() and inherited:
+            for fact in inherited:
+                self.declare(fact)
+            self.emit((ev.Dropped, 0, "forked"))
 
     def _start(self) -> None:
         from multiprocessing.util import Finalize
@@ -166,9 +181,6 @@ class Recorder:
         self._encoder.refusals = self._refusals
         held = self._buffer.identities()
         opening = [self._started(run), *(one for one in self._prologue if id(one) not in held)]
-        if self._heir:
-            opening.append((ev.Dropped, 0, "forked"))
-            self._heir = False
         file.write(self._encoder.lines([(self._born[0], one) for one in opening]))
 
     def _started(self, run: str) -> tuple[Any, ...]:

@@ -88,7 +88,7 @@ def fork(vllm_imported: None, tmp_path_factory: pytest.TempPathFactory) -> Calla
     """Start a child that has vLLM imported: `fork(name, function).result()`."""
     folder = tmp_path_factory.mktemp("children")
 
-    def begin(name: str, run: Callable[[], Any], timeout: float = 180.0) -> Child:
+    def begin(name: str, run: Callable[[], Any], timeout: float = 900.0) -> Child:
         return start(name, folder / f"{name}.log", run, timeout)
 
     return begin

@@ -328,7 +328,7 @@ def in_process(words: list[str], **options: Any) -> subprocess.CompletedProcess[
         [sys.executable, "-m", "pagewalk.cli", *words],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=env,
         check=False,
         **options,

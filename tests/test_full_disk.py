@@ -189,7 +189,7 @@ def in_a_small_world(options: str, tmp_path: Path) -> str:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), RUN: ""},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     if not done.stdout.startswith("awake"):

@@ -90,7 +90,7 @@ class TestNotEnabled:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=True,
         )
         assert done.stdout.strip() == "['pagewalk.capture.plugin']"

@@ -63,7 +63,7 @@ def python(code: str, *arguments: str, **environment: str | None) -> Any:
         env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **given},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
 
@@ -285,5 +285,5 @@ class TestLaunch:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=600)
         assert (said, process.returncode) == ("told\n", 5)

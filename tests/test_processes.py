@@ -152,7 +152,7 @@ class TestSpawned:
             env={**os.environ, **settings.environment()},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]

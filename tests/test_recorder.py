@@ -576,7 +576,7 @@ class TestExit:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         segments = segments_of(tmp_path / "trace")

@@ -76,7 +76,7 @@ class Child:
         return ""
 
 
-def start(name: str, log: Path, run: Callable[[], Any], timeout: float = 120.0) -> Child:
+def start(name: str, log: Path, run: Callable[[], Any], timeout: float = 900.0) -> Child:
     """Fork a child that calls `run`; its result must be JSON."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

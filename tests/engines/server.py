@@ -44,7 +44,7 @@ def serving(
             _until_ready(server, said, time.monotonic() + timeout)
             yield f"http://127.0.0.1:{port}"
             server.send_signal(signal.SIGINT)
-            said.write(server.communicate(timeout=60)[0])
+            said.write(server.communicate(timeout=600)[0])
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
@@ -74,7 +74,7 @@ def _complete(address: str, name: str, tokens: list[int], max_tokens: int) -> st
         json.dumps(body).encode(),
         {"Content-Type": "application/json", "X-Request-Id": name},
     )
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         return str(json.load(answer)["choices"][0]["text"])
 
 

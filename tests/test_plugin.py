@@ -190,8 +190,8 @@ class TestOnce:
             assert os.environ["PAGEWALK"] == str(tmp_path / "trace")
             before = dict(vars(sys.modules["pagewalk.capture.plugin"]))
             plugin.register()
-            assert plugin._recording == before["_recording"]
-        assert plugin._recording == []
+            assert plugin.recording == before["recording"]
+        assert plugin.recording == []
         assert "PAGEWALK" not in os.environ
 
     def test_no_block_in_a_block(self, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ class TestOnce:
     def test_an_exception_leaves_nothing_behind(self, tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError), tracing(tmp_path / "one"):
             raise ZeroDivisionError
-        assert plugin._recording == []
+        assert plugin.recording == []
         assert "PAGEWALK" not in os.environ
 
 

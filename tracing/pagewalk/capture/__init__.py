@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# Not from `typing`: see below.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pagewalk.capture.session import tracing
 
 __all__ = ["tracing"]

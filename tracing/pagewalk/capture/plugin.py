@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 # Where this process records to: one place at most, two would record everything twice.
-_recording: list[str] = []
+recording: list[str] = []
 
 
 def register() -> None:
     """Called by vLLM in each of its processes. Without `PAGEWALK=DIR` it does nothing at all."""
-    if not os.environ.get("PAGEWALK") or _recording:
+    if not os.environ.get("PAGEWALK") or recording:
         return
     try:
         _start()
@@ -27,28 +25,6 @@ def register() -> None:
         )
 
 
-@contextmanager
-def occupied(directory: str) -> Iterator[None]:
-    """Keep the plugin out of this process: an engine built inside loads it like any other.
-
-    Raises:
-        PagewalkError: this process is traced already.
-    """
-    if _recording:
-        from pagewalk.errors import PagewalkError
-
-        raise PagewalkError(
-            "traced-already",
-            f"This process is traced already, into {_recording[0]}: end that `tracing` block "
-            "first, or start the program without PAGEWALK.",
-        )
-    _recording.append(directory)
-    try:
-        yield
-    finally:
-        _recording.remove(directory)
-
-
 def _start() -> None:
     from pagewalk.capture.header import begin_run
     from pagewalk.capture.install import Installation
@@ -61,5 +37,5 @@ def _start() -> None:
     begin_run(settings)
     recorder = Recorder(settings)
     recorder.follow_forks()
-    _recording.append(str(settings.directory))
+    recording.append(str(settings.directory))
     Installation(recorder).install()

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pagewalk.capture import plugin
 from pagewalk.capture.adopt import adopt as adopt_scheduler
 from pagewalk.capture.install import Installation
 from pagewalk.capture.launch import prepare
-from pagewalk.capture.plugin import occupied
 from pagewalk.capture.recorder import Recorder
+from pagewalk.errors import PagewalkError
 
 _open: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
@@ -38,7 +39,7 @@ def tracing(
     Raises:
         PagewalkError: the directory cannot be used, or this process is traced already.
     """
-    with occupied(str(directory)):
+    with _occupied(str(directory)):
         settings = prepare(Path(directory), events, record_tokens, digest, None)
         recorder = Recorder(settings)
         _open.add(recorder)
@@ -53,6 +54,26 @@ def tracing(
             finally:
                 installation.restore()
                 recorder.close()
+
+
+@contextlib.contextmanager
+def _occupied(directory: str) -> Iterator[None]:
+    """Keep the plugin out of this process: an engine built inside loads it like any other.
+
+    Raises:
+        PagewalkError: this process is traced already.
+    """
+    if plugin.recording:
+        raise PagewalkError(
+            "traced-already",
+            f"This process is traced already, into {plugin.recording[0]}: end that `tracing` block "
+            "first, or start the program without PAGEWALK.",
+        )
+    plugin.recording.append(directory)
+    try:
+        yield
+    finally:
+        plugin.recording.remove(directory)
 
 
 @contextlib.contextmanager

@@ -65,7 +65,8 @@ class Told:
     def __init__(self, trace: Path, answer: dict[str, Any]) -> None:
         self.trace = trace
         self.bytes = bytes_of(trace)
-        self.lines = lines_of(segments_of(trace)[0])
+        (segment,) = segments_of(trace)  # though the engine loaded the plugin too
+        self.lines = lines_of(segment)
         self.hashes: list[str] = answer["hashes"]
         samples = [sample for samples in answer["seen"].values() for sample in samples]
         self.answers: list[list[int]] = [list(sample[1]) for sample in samples]

@@ -64,13 +64,12 @@ def _alone(model: Path) -> dict[str, Any]:
 
 
 def whole(life: Life, *further: tuple[str, str]) -> None:
-    """Every moment is there, in order in each process, and none before the arrival."""
+    """Every moment is there, in an order that time allows, and none before the arrival."""
     told = [(moment.what, moment.role) for moment in life.moments]
     assert [one for one in WHOLE if one not in told] == []
     assert [one for one in further if one not in told] == []
-    for role in ("front end", "engine core"):
-        order = [told.index(one) for one in WHOLE if one[1] == role]
-        assert order == sorted(order)
+    order = [told.index(one) for one in WHOLE]
+    assert order == sorted(order)
     assert min(moment.t for moment in life.moments) == life.moments[0].t
     assert life.durations["total"] > 0
 

@@ -283,9 +283,10 @@ class TestDirectory:
         recorder.close()
         assert (tmp_path / "file").read_text() == "mine"
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
     def test_read_only(self, make: Make, tmp_path: Path) -> None:
         (tmp_path / "trace").mkdir(mode=0o500)
+        if os.access(tmp_path / "trace", os.W_OK):
+            pytest.skip("this user may write everywhere")
         assert not make().wake()
 
     def test_removed_while_running(self, make: Make, tmp_path: Path) -> None:

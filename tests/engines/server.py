@@ -26,7 +26,7 @@ MODULE = "vllm.entrypoints.openai.api_server"
 
 @contextlib.contextmanager
 def serving(
-    model: Path, log: Path, *arguments: str, env: Mapping[str, str], timeout: float = 240.0
+    model: Path, log: Path, *arguments: str, env: Mapping[str, str], timeout: float = 900.0
 ) -> Iterator[str]:
     """Start the server, yield its address once it answers, and end it as ctrl-C does."""
     port = _free_port()
@@ -41,7 +41,7 @@ def serving(
             start_new_session=True,
         )
         try:
-            _until_ready(server, said, time.monotonic() + timeout)
+            _until_ready(server, said, port, time.monotonic() + timeout)
             yield f"http://127.0.0.1:{port}"
             server.send_signal(signal.SIGINT)
             said.write(server.communicate(timeout=600)[0])
@@ -87,21 +87,31 @@ def _flags(model: Path) -> list[str]:
     return flags
 
 
-def _until_ready(server: subprocess.Popen[str], said: Any, deadline: float) -> None:
-    """Read what the server says until it says that it is up."""
+def _until_ready(server: subprocess.Popen[str], said: Any, port: int, deadline: float) -> None:
+    """Read what the server says until it is up and its port takes connections.
+
+    It says that it is up a moment before it listens.
+    """
     assert server.stdout is not None
-    seen: list[str] = []
-    while (left := deadline - time.monotonic()) > 0:
-        if not select.select([server.stdout], [], [], left)[0]:
-            break
-        line = server.stdout.readline()
-        said.write(line)
-        seen.append(line)
-        if READY in line:
-            return
-        if not line:
-            break
-    raise AssertionError("the server did not come up:\n" + "".join(seen)[-TAIL:])
+    # Read past the text layer: what it holds back in its buffer would not wake `select`.
+    pipe, seen = server.stdout.fileno(), ""
+    while not (READY in seen and _listens(port)):
+        more = b""
+        waiting = select.select([pipe], [], [], 0.05)[0]
+        if waiting:
+            more = os.read(pipe, 1 << 16)
+        if (waiting and not more) or time.monotonic() > deadline:
+            raise AssertionError("the server did not come up:\n" + seen[-TAIL:])
+        said.write(more.decode(errors="replace"))
+        seen += more.decode(errors="replace")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _free_port() -> int:

@@ -57,7 +57,13 @@ def blocks_freed(pool: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading 
         for block in argument(args, kwargs, 0, "ordered_blocks")
         if getattr(block, "pool", None) in (None, pool)
     ]
-    return (BlocksFreed, pool._pagewalk, ids) if ids else None
+    if not ids:
+        return None
+    if pool.enable_caching:
+        return (BlocksFreed, pool._pagewalk, ids)
+    # Which end they went to depends on the release. In an empty queue both are the same.
+    tail = pool.free_block_queue.fake_free_list_tail.prev_free_block
+    return (BlocksFreed, pool._pagewalk, ids, tail.block_id in ids)
 
 
 def blocks_unpinned(pool: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:

@@ -73,7 +73,7 @@ def _touched(machine: Machine, event: BlocksTouched) -> None:
 def _freed(machine: Machine, event: BlocksFreed) -> None:
     pool = _pool(machine, event)
     if pool is not None:
-        pool.release(_real(machine, event, pool, event.blocks))
+        pool.release(_real(machine, event, pool, event.blocks), event.back)
 
 
 def _unpinned(machine: Machine, event: BlocksUnpinned) -> None:

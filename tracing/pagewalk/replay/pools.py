@@ -162,15 +162,16 @@ class Pool:
         """One reference more and nothing else: what copy-on-write does to one of its ends."""
         self._set(block, self.refs.get(block, 0) + 1)
 
-    def release(self, blocks: list[int]) -> None:
-        """`free_blocks`: those left without reference go to the front, hashed ones to the back."""
+    def release(self, blocks: list[int], back: bool = False) -> None:
+        """`free_blocks`: those left without reference go to the front, hashed ones (or, with
+        `back`, all) to the back."""
         first: list[int] = []
         last: list[int] = []
         for block in blocks:
             count = self.refs.get(block, 0) - 1
             self._set(block, count)
             if count == 0 and block != self.null_block:
-                keep = self.caching and block in self.hashed
+                keep = back or (self.caching and block in self.hashed)
                 (last if keep else first).append(block)
         self.free.prepend(first)
         self.free.append(last)

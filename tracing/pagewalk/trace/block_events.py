@@ -63,10 +63,12 @@ class BlocksTouched(Event, frozen=True):
 
 class BlocksFreed(Event, frozen=True):
     """`BlockPool.free_blocks`, in call order: ref counts - 1; at 0 back to the free queue,
-    unhashed ones (all, if caching is off) to the front in call order, hashed ones to the back."""
+    unhashed ones (all, if caching is off) to the front in call order, hashed ones to the back.
+    With `back` all go to the back, as 0.27 has it where caching is off."""
 
     pool: int
     blocks: list[int]
+    back: bool = False
 
 
 class BlocksUnpinned(Event, frozen=True):

@@ -45,7 +45,9 @@ def test_readme_names_only_commands_that_exist() -> None:
     text = (ROOT / "README.md").read_text()
     commands = set(get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"pagewalk ([a-z]+)(?= [A-Z\[-]|`)", text))
-    assert named and named <= commands
+    assert named
+    assert named <= commands
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     made = set(re.findall(r"`make ([a-z]+)", text)) | set(re.findall(r"^make ([a-z]+)", text, re.M))
-    assert made and made <= targets
+    assert made
+    assert made <= targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pagewalk.probes.outputs import request_ids, token_counts
 from pagewalk.probes.spec import Probe, Reading, argument
 from pagewalk.trace.events import (
     AbortSent,
@@ -85,8 +86,8 @@ def output_received(client: Any, args: Args, kwargs: Kwargs, result: Any) -> Rea
         return None
     return (
         OutputReceived,
-        [one.request_id for one in outputs],
-        [len(one.new_token_ids) for one in outputs],
+        request_ids(outputs),
+        token_counts(outputs),
     )
 
 
@@ -99,7 +100,7 @@ def detokenized(
         return None
     return (
         Detokenized,
-        [one.request_id for one in outputs],
+        request_ids(outputs),
         begun,
         list(result.reqs_to_abort),
     )

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 SCHEMA_HISTORY = {1: "First version."}
 
 
-class Event(msgspec.Struct, frozen=True, tag_field="e", tag=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="e", tag=True, omit_defaults=True):
     """A fact: `e` names it, `seq` orders it in its process, `t` is monotonic nanoseconds."""
 
     seq: int

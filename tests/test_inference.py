@@ -169,6 +169,39 @@ class TestWaitingPass:
         inferred = infer(step({}), Before((), waiting(1), PLAIN))
         assert kinds(inferred) == {1: {"paused"}}
 
+    @pytest.mark.parametrize(
+        ("pause", "expected"),
+        [
+            ("", {"max_num_seqs"}),
+            ("UNPAUSED", {"max_num_seqs"}),
+            ("PAUSED_NEW", {"paused"}),
+            ("PAUSED_ALL", {"paused"}),
+        ],
+    )
+    def test_a_pause_comes_before_the_places(self, pause: str, expected: set[str]) -> None:
+        """All places are taken; a scheduler that is paused for new requests does not count them."""
+        before = Before(running(1, 2, 3, 4), waiting(5), PLAIN, pause)
+        assert kinds(infer(step({1: 1, 2: 1, 3: 1, 4: 1}), before)) == {5: expected}
+
+    def test_a_pause_lets_those_in_that_hold_blocks(self) -> None:
+        """One of `kv_holding_waiting` is refused under PAUSED_NEW; the others are behind it."""
+        queues = {"waiting": waiting(1), "kv_holding_waiting": waiting(2)}
+        before = Before((), in_look_order(queues), PLAIN, "PAUSED_NEW")
+        inferred = infer(step({}, SlotsRefused(0, 0, 2, 20)), before)
+        assert kinds(inferred) == {2: {"no_blocks"}, 1: {"behind_head"}}
+
+    def test_nothing_happened_and_no_pause(self) -> None:
+        """Where the trace says that the scheduler was not paused, there is no answer."""
+        inferred = infer(step({}), Before((), waiting(1), PLAIN, "UNPAUSED"))
+        assert kinds(inferred) == {1: {"unknown"}}
+
+    def test_running_requests_under_a_pause(self) -> None:
+        """A pause for all stops them, one for new requests does not."""
+        for pause, expected in (("PAUSED_ALL", {"paused", "token_budget"}), ("PAUSED_NEW", None)):
+            scheduled = {} if expected else {1: 1}
+            inferred = infer(step(scheduled), Before(running(1), (), PLAIN, pause))
+            assert kinds(inferred) == ({1: expected} if expected else {})
+
     def test_order_of_the_queues(self) -> None:
         """Requests that hold blocks come first, whatever the order of the queues in the trace."""
         queues = {"waiting": waiting(1), "other": waiting(4), "kv_holding_waiting": waiting(2)}

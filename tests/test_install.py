@@ -129,6 +129,12 @@ class TestInstalled:
         assert mine["absent"]["toy_engine:Engine.call"].startswith("left out because another")
         assert another["present"] == ["toy_engine:Part.__init__"]
 
+    def test_each_target_has_its_line(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        """The line in the source that runs, so that an event can be traced back to it."""
+        line = toy.Engine.call.__code__.co_firstlineno
+        (installed,) = only(bench(toy_row("Engine.call")).lines(), "ProbesInstalled")
+        assert installed["lines"] == {"toy_engine:Engine.call": line}
+
     def test_an_optional_target_may_be_absent(self, toy: Any, bench: Callable[..., Bench]) -> None:
         one = bench(toy_row("Engine.call"), toy_row("Engine.gone", optional=True))
         toy.Engine().call(1)

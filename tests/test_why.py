@@ -150,6 +150,28 @@ class TestWhy:
         (lost,) = self.ask(open_story(core), "a").preemptions
         assert (lost.by, lost.rule, lost.inside, lost.step) == (None, "reset", False, 1)
 
+    @pytest.mark.parametrize("state", ["PAUSED_NEW", "PAUSED_ALL"])
+    def test_a_pause_is_told(self, state: str, open_story: Callable[..., Trace]) -> None:
+        """Where the trace has the pause itself, nothing needs to be inferred."""
+        core = Core()
+        core.add("a")
+        core.emit(ev.PauseStateSet, 0, state)
+        core.start()
+        core.end({})
+        (wait,) = self.ask(open_story(core), "a").waits
+        assert (wait.reason.kind, wait.reason.inferred) == ("paused", False)
+
+    def test_after_a_pause(self, open_story: Callable[..., Trace]) -> None:
+        """A scheduler that goes on again is no reason any more."""
+        core = Core()
+        core.add("a")
+        core.emit(ev.PauseStateSet, 0, "PAUSED_NEW")
+        core.emit(ev.PauseStateSet, 0, "UNPAUSED")
+        core.start()
+        core.end({})
+        (wait,) = self.ask(open_story(core), "a").waits
+        assert wait.reason.kind == "unknown"
+
     def test_a_paused_scheduler_leaves_no_mark(self, open_story: Callable[..., Trace]) -> None:
         """The one quiet way past a waiting request: said to be an inference."""
         core = Core()

@@ -112,7 +112,8 @@ class Watch:
             for name in QUEUES
         }
         running = tuple(self._candidate(one) for one in self._scheduler.running)
-        return Before(running, in_look_order(queues), self.settings)
+        pause = self._scheduler.pause_state.name
+        return Before(running, in_look_order(queues), self.settings, pause)
 
     def _around_schedule(self, schedule: Callable[..., Any]) -> Callable[..., Any]:
         def around(*args: Any, **kwargs: Any) -> Any:

@@ -107,4 +107,4 @@ def _before(
         if queue.engine == engine
     }
     running = tuple(candidate(request) for request in state.running)
-    return Before(running, in_look_order(queues), settings)
+    return Before(running, in_look_order(queues), settings, state.pause)

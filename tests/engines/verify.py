@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from engines.agree import Agreement, agreement
+from engines.agree import agreement
 from pagewalk.replay.compare import compare
 from pagewalk.replay.laws import judge
 from pagewalk.trace.events import StepScheduled
@@ -14,13 +14,10 @@ from pagewalk.trace.read import Trace, open_trace
 from pagewalk.trace.segment import Gap, Segment
 
 
-def examine(path: Path | Trace, *, agree: bool = True) -> dict[str, Any]:
-    """Compare replay with the live state, judge the laws, and hold exits against inference.
-
-    Without `agree` the last is left out: a trace does not know when the scheduler was paused.
-    """
+def examine(path: Path | Trace) -> dict[str, Any]:
+    """Compare replay with the live state, judge the laws, and hold exits against inference."""
     trace = path if isinstance(path, Trace) else open_trace(path)
-    engines = [examine_engine(segment, agree) for segment in trace.segments if segment.engines]
+    engines = [examine_engine(segment) for segment in trace.segments if segment.engines]
     events: Counter[str] = Counter()
     for segment in trace.segments:
         events.update(type(event).__name__ for event in segment.events)
@@ -36,10 +33,10 @@ def examine(path: Path | Trace, *, agree: bool = True) -> dict[str, Any]:
     }
 
 
-def examine_engine(segment: Segment, agree: bool = True) -> dict[str, Any]:
+def examine_engine(segment: Segment) -> dict[str, Any]:
     """The same of one segment that has an engine."""
     compared, verdicts = compare(segment), judge(segment)
-    exits = agreement(segment) if agree else Agreement()
+    exits = agreement(segment)
     return {
         "snapshots": compared.snapshots,
         "divergences": compared.divergences,

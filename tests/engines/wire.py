@@ -109,5 +109,6 @@ class Wire:
                 f"step {event.step} ({event.at}), {field}: "
                 f"live {live[field]}, replayed {replayed[field]}"
             )
+        assert self.machine.engines[event.engine].pause == live["pause"]
         assert self._digested == digest_fields(replayed)
         self.compared += 1

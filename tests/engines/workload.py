@@ -63,11 +63,6 @@ class Plan:
     shape: Mapping[str, Any]
     actions: Sequence[Action] = field(default_factory=tuple)
 
-    @property
-    def pauses(self) -> bool:
-        """Whether the scheduler is paused in it, which a trace does not tell."""
-        return any(isinstance(action, Pause) for action in self.actions)
-
 
 def play(plan: Plan, most_steps: int = 20_000) -> SchedulerBed:
     """Carry out a plan, then step until the scheduler has nothing left."""

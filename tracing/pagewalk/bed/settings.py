@@ -41,7 +41,12 @@ _DEFAULT_ARGS: dict[str, Any] = {
 # one block per request, and a pooling model is the llama read by its last hidden state.
 _KIND_ARGS: dict[str, dict[str, Any]] = {
     "gemma3": {"num_gpu_blocks_override": 24},
-    "deepseek_mla": {"block_size": 16, "num_gpu_blocks_override": 28},
+    "deepseek_mla": {
+        "block_size": 16,
+        "num_gpu_blocks_override": 28,
+        # On a CPU with AMX vLLM would prefer AMX_MLA, which takes no float32 weights.
+        "attention_backend": "CPU_MLA",
+    },
     "mamba2": {"block_size": None},
     "pooling": {"runner": "pooling", "convert": "embed"},
     "lora": {"enable_lora": True, "max_loras": 1, "max_lora_rank": 8},

@@ -85,7 +85,8 @@ class StateChecker:
         return dict(mended(state))
 
     def _dump(self, scheduler: Any, state: dict[str, Any], step: int, at: str) -> None:
-        whole = msgspec.Raw(msgspec.json.encode({**state, "order": mended(order(scheduler))}))
+        more = {"order": mended(order(scheduler)), "pause": scheduler.pause_state.name}
+        whole = msgspec.Raw(msgspec.json.encode({**state, **more}))
         # With the ids: each must have its number before the state that speaks of it.
         ids = list(scheduler.requests)
         self.recorder.emit((StateDumped, getattr(scheduler, NUMBER), step, at, whole, ids))

@@ -15,7 +15,7 @@ import wrapt
 
 from pagewalk.capture.check import StateChecker
 from pagewalk.capture.recorder import Recorder
-from pagewalk.capture.resolve import Target, Unusable, module_of, resolve
+from pagewalk.capture.resolve import Target, Unusable, first_line, module_of, resolve
 from pagewalk.capture.tracked import TrackedTables
 from pagewalk.capture.wrap import Outlets, send, wrap
 from pagewalk.probes import PROBES
@@ -166,7 +166,10 @@ class Installation:
         for row, one in found:
             if isinstance(one, Target):
                 self._place(row, one)
-        self.recorder.declare((ProbesInstalled, component, list(dict.fromkeys(present)), absent))
+        lines = {row.target: first_line(one) for row, one in found if isinstance(one, Target)}
+        self.recorder.declare(
+            (ProbesInstalled, component, list(dict.fromkeys(present)), absent, lines)
+        )
 
     def _place(self, row: Probe, target: Target) -> None:
         self._targets.setdefault(row.target, target)

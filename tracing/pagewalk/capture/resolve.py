@@ -49,6 +49,12 @@ def resolve(row: Probe, module: ModuleType) -> Target | Unusable:
     return Target(owner, path[-1], original)
 
 
+def first_line(target: Target) -> int:
+    """The line of the function's `def` (or first decorator) in the source that runs; 0 unknown."""
+    code = getattr(inspect.unwrap(target.original), "__code__", None)
+    return code.co_firstlineno if code is not None else 0
+
+
 def _parameters(function: Any) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(function).parameters)

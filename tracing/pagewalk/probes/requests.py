@@ -6,6 +6,7 @@ from typing import Any
 
 from pagewalk.probes.spec import Probe, Reading, argument
 from pagewalk.trace.events import (
+    PauseStateSet,
     RequestEnqueued,
     RequestFinished,
     RequestPreempted,
@@ -80,6 +81,12 @@ def request_finished(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) ->
     )
 
 
+def pause_state_set(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading:
+    """Paused schedulers look at no new request (`PAUSED_NEW`) or at none (`PAUSED_ALL`)."""
+    state = argument(args, kwargs, 0, "pause_state")
+    return (PauseStateSet, scheduler._pagewalk, state.name)
+
+
 def nothing(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -> None:
     """The call's parts have told everything; its end is a moment at which the state is whole."""
 
@@ -139,6 +146,9 @@ PROBES = (
     ),
     Probe("requests", f"{SCHEDULER}._free_request", "after", request_finished, ("request",)),
     Probe("requests", f"{SCHEDULER}.finish_requests", "after", nothing),
+    Probe(
+        "requests", f"{SCHEDULER}.set_pause_state", "after", pause_state_set, ("pause_state",)
+    ),
     Probe(
         "requests",
         f"{SCHEDULER}._handle_blocked_waiting_request",

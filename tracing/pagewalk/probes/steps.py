@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any
 
+from pagewalk.probes.outputs import outputs_of, request_ids, token_counts
 from pagewalk.probes.spec import STEP, Probe, Reading, argument, optional_argument
 from pagewalk.trace.events import (
     EngineConfigured,
@@ -108,6 +109,7 @@ def _settings(scheduler: Any, config: Any) -> dict[str, Any]:
         "mamba_align": bool(getattr(scheduler, "need_mamba_block_aligned_split", False)),
         "prefill_lookahead": int(getattr(scheduler, "num_prefill_lookahead", 0) or 0),
         "prefill_schedule_interval": _interval(scheduling),
+        "pause_state": scheduler.pause_state.name,
     }
 
 
@@ -151,14 +153,14 @@ def update_begun(scheduler: Any, args: Args, kwargs: Kwargs) -> Reading:
 def step_updated(scheduler: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any) -> Reading:
     """New tokens per request as they were appended, that is after trimming at a stop."""
     output = argument(args, kwargs, 0, "scheduler_output")
-    outputs = [one for client in result.values() for one in client.outputs]
+    outputs = outputs_of(result)
     spec = output.scheduled_spec_decode_tokens
     return (
         StepUpdated,
         scheduler._pagewalk,
         getattr(output, STEP, -1),
-        [one.request_id for one in outputs],
-        [len(one.new_token_ids) for one in outputs],
+        request_ids(outputs),
+        token_counts(outputs),
         {
             request_id: scheduler.requests[request_id].num_computed_tokens
             for request_id in spec
@@ -173,7 +175,7 @@ def step_updated_with_tokens(
     scheduler: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any
 ) -> Reading:
     """The same with the token ids, only where the user asked for them."""
-    outputs = [one for client in result.values() for one in client.outputs]
+    outputs = outputs_of(result)
     reading = step_updated(scheduler, args, kwargs, result, begun)
     return (*reading, [[int(token) for token in one.new_token_ids] for one in outputs])
 

@@ -22,6 +22,7 @@ from pagewalk.trace.events import (
     Dropped,
     EngineConfigured,
     Event,
+    PauseStateSet,
     ProbeFailed,
     QueueCreated,
     RequestNamed,
@@ -171,7 +172,16 @@ def _named(machine: Machine, event: RequestNamed) -> None:
 
 
 def _configured(machine: Machine, event: EngineConfigured) -> None:
-    machine.engines.setdefault(event.engine, EngineState())
+    state = machine.engines.setdefault(event.engine, EngineState())
+    state.pause = str(event.settings.get("pause_state") or "")
+
+
+def _paused(machine: Machine, event: PauseStateSet) -> None:
+    state = machine.engines.get(event.engine)
+    if state is None:
+        machine.missing(event, f"engine {event.engine}")
+    else:
+        state.pause = event.state
 
 
 def _queue_created(machine: Machine, event: QueueCreated) -> None:
@@ -214,6 +224,7 @@ RULES: dict[type, Rule] = {
     **REQUEST_RULES,
     RequestNamed: _named,
     EngineConfigured: _configured,
+    PauseStateSet: _paused,
     QueueCreated: _queue_created,
     Gap: _gap,
     Dropped: _dropped,

@@ -182,6 +182,7 @@ class EngineState:
         "in_hand",
         "input_budget",
         "lost",
+        "pause",
         "requests",
         "running",
         "scheduled",
@@ -202,6 +203,8 @@ class EngineState:
         self.budget = self.input_budget = self.used = 0
         # Why the state is not known, or empty.
         self.lost = ""
+        # The scheduler's PauseState by name; empty where it is not known.
+        self.pause = ""
         self._owed: list[int] = []
         self._owed_computed = self._owed_tokens = 0
 
@@ -237,7 +240,7 @@ class EngineState:
         other.settled = self.settled.copy()
         other.step, other.scheduled, other.updated = self.step, self.scheduled, self.updated
         other.budget, other.input_budget = self.budget, self.input_budget
-        other.used, other.lost = self.used, self.lost
+        other.used, other.lost, other.pause = self.used, self.lost, self.pause
         return other
 
 

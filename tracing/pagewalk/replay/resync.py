@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Dump(msgspec.Struct, frozen=True):
     """The canonical state of an engine, as `StateDumped.state` holds it.
 
-    `order` (request -> priority and arrival) is not part of the compared state; without it, a
-    priority queue is unknown again as soon as a request enters it.
+    `order` (request -> priority and arrival) and `pause` are not part of the compared state;
+    without `order`, a priority queue is unknown again as soon as a request enters it.
     """
 
     free_queue: dict[str, list[int]]
@@ -31,6 +31,7 @@ class Dump(msgspec.Struct, frozen=True):
     running: list[str]
     requests: dict[str, tuple[str, int, int]]
     order: dict[str, tuple[int, float]] = {}
+    pause: str = ""
 
 
 def parse_dump(event: StateDumped) -> Dump:
@@ -139,6 +140,7 @@ def _load_requests(machine: Machine, engine: int, dump: Dump, numbers: dict[str,
     state = machine.engines[engine] = EngineState()
     state.step, state.scheduled, state.updated = before.step, before.scheduled, before.updated
     state.budget, state.input_budget = before.budget, before.input_budget
+    state.pause = dump.pause
     for name, (status, computed, tokens) in dump.requests.items():
         request = _number(machine, numbers, name)
         known = before.requests.get(request)

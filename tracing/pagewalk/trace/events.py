@@ -52,6 +52,7 @@ from pagewalk.trace.process_events import (
 )
 from pagewalk.trace.step_events import (
     ExitTaken,
+    PauseStateSet,
     PrefixLookedUp,
     QueueAdded,
     QueuePopped,
@@ -106,6 +107,7 @@ FAMILIES: dict[str, tuple[type[Event], ...]] = {
         RequestSet,
         RequestPreempted,
         RequestFinished,
+        PauseStateSet,
         StepStarted,
         StepScheduled,
         ExitTaken,

@@ -33,11 +33,15 @@ class RoleTaken(Event, frozen=True):
 
 
 class ProbesInstalled(Event, frozen=True):
-    """Which probe targets of one component are patched, and which are absent and why."""
+    """Which probe targets of one component are patched, and which are absent and why.
+
+    `lines` (target -> first line of its `def`) are those of the engine's source that ran.
+    """
 
     component: str
     present: list[str]
     absent: dict[str, str] = {}
+    lines: dict[str, int] = {}
 
 
 class ProbeFailed(Event, frozen=True):

@@ -88,6 +88,13 @@ class RequestFinished(Event, frozen=True):
     num_output_tokens: int = 0
 
 
+class PauseStateSet(Event, frozen=True):
+    """The scheduler was paused or goes on: `UNPAUSED`, `PAUSED_NEW` or `PAUSED_ALL`."""
+
+    engine: int
+    state: str
+
+
 class StepStarted(Event, frozen=True):
     """`Scheduler.schedule` was entered; `step` is the scheduler's own count of these calls."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.trace.events import (
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from pagewalk.trace.events import Event
 
 STREAMING = "WAITING_FOR_STREAMING_REQ"
+PAUSED_NEW, PAUSED_ALL = "PAUSED_NEW", "PAUSED_ALL"  # members of PauseState
 # The order in which the waiting pass empties the queues; 0.30 and older have `skipped_waiting`.
 LOOK_ORDER = ("kv_holding_waiting", "skipped_waiting", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A request as the step found it; `prompt` and `max_tokens` sharpen answers, 0 if unknown."""
+    """A request as the step found it; `prompt` and `max_tokens` sharpen answers, 0 if unknown.
+
+    `holding`: it waits in `kv_holding_waiting`, which a pause for new requests leaves open.
+    """
 
     request: int
     status: str = ""
@@ -35,6 +39,7 @@ class Candidate:
     lora: str = ""
     prompt: int = 0
     max_tokens: int = 0
+    holding: bool = False
 
     @property
     def prefilling(self) -> bool:
@@ -47,18 +52,21 @@ class Before:
     """An engine at `StepStarted`: its requests in the order of looking, and its settings.
 
     `waiting` is all queues in one, in the order of `LOOK_ORDER`. `settings` are those of
-    `EngineConfigured`.
+    `EngineConfigured`; `pause` is the scheduler's pause state by name, empty if not known.
     """
 
     running: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pause: str = ""
 
 
 def in_look_order(queues: Mapping[str, Sequence[Candidate]]) -> tuple[Candidate, ...]:
     """The requests of all queues, by name, in the order in which the pass looks at them."""
     names = sorted(queues, key=lambda name: (*LOOK_ORDER, name).index(name))
-    return tuple(one for name in names for one in queues[name])
+    return tuple(
+        replace(one, holding=name == LOOK_ORDER[0]) for name in names for one in queues[name]
+    )
 
 
 class Calls:
@@ -103,6 +111,11 @@ class Calls:
     def idle(self) -> bool:
         """Whether nothing was scheduled and nothing looked at, as when the scheduler is paused."""
         return not (self.scheduled or self.refused or self.popped or self.hits)
+
+    @property
+    def paused(self) -> bool:
+        """Whether all stood still: surely, or perhaps where the trace tells nothing of pauses."""
+        return self.before.pause == PAUSED_ALL or (not self.before.pause and self.idle)
 
     @property
     def goes_on(self) -> bool:
@@ -166,4 +179,12 @@ class Calls:
         return seen and one.computed == 0 and not self.may("connector")
 
 
-__all__ = ["LOOK_ORDER", "Before", "Calls", "Candidate", "in_look_order"]
+__all__ = [
+    "LOOK_ORDER",
+    "PAUSED_ALL",
+    "PAUSED_NEW",
+    "Before",
+    "Calls",
+    "Candidate",
+    "in_look_order",
+]

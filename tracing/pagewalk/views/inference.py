@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pagewalk.views.calls import Before, Calls, Candidate, in_look_order
+from pagewalk.views.calls import PAUSED_ALL, PAUSED_NEW, Before, Calls, Candidate, in_look_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,7 @@ UNKNOWN = "unknown"
 REMOTE = "WAITING_FOR_REMOTE_KVS"
 _NONE: Kinds = frozenset()
 _BEHIND: Kinds = frozenset({BEHIND})
+_PAUSED: Kinds = frozenset({"paused"})
 _UNBOUNDED = 1 << 62
 
 
@@ -71,7 +72,7 @@ def _running_pass(calls: Calls) -> tuple[list[Verdict], Kinds]:
     last = max((at for at, one in enumerate(order) if one.request in calls.scheduled), default=-1)
     left, room = calls.left(admitted=False), calls.input_left(admitted=False)
     ended = frozenset({"token_budget"}) if left <= 0 else _NONE
-    if calls.idle:  # a paused scheduler works with a budget of 0
+    if calls.paused:  # a paused scheduler works with a budget of 0
         ended = frozenset({"paused", "token_budget"})
     stuck = _stuck(calls)
     head: Verdict | None = None
@@ -92,7 +93,7 @@ def _running_pass(calls: Calls) -> tuple[list[Verdict], Kinds]:
         elif at > last and room is not None and room <= 0:
             verdict = head = Verdict(request, "running", frozenset({"input_budget"}))
         else:
-            kinds = _passed_over(calls, one) | (ended if calls.idle else _NONE)
+            kinds = _passed_over(calls, one) | (ended if calls.paused else _NONE)
             verdict = Verdict(request, "running", kinds or frozenset({UNKNOWN}))
         verdicts.append(verdict)
     return verdicts, ended
@@ -186,12 +187,18 @@ def _head(calls: Calls, rest: list[Candidate]) -> Candidate | None:
 
 def _waiting_end(calls: Calls, head: Candidate | None) -> tuple[Kinds, bool]:
     """Why the waiting pass ended, and whether the head of the queue was looked at for that."""
+    pause = calls.before.pause
+    if pause == PAUSED_ALL:
+        return _PAUSED, False
     if calls.left() <= 0:
-        return frozenset({"token_budget"}), False
+        # 0.30 and older do not even begin the pass while new requests have to wait.
+        return frozenset({"token_budget"}) | (_PAUSED if pause == PAUSED_NEW else _NONE), False
+    if pause == PAUSED_NEW and not (head and head.holding):
+        return _PAUSED, False
     room = calls.input_left()
     early = frozenset({"input_budget"}) if room is not None and room <= 0 else _NONE
     if head is None:
-        return (frozenset({"paused"}) if calls.idle else early), False
+        return (_PAUSED if calls.paused else early), False
     if head.request in calls.refused:
         return frozenset({"no_blocks"}), True
     if head.request in calls.hits:
@@ -201,12 +208,13 @@ def _waiting_end(calls: Calls, head: Candidate | None) -> tuple[Kinds, bool]:
     most = calls.number("max_num_active_reqs") or calls.number("max_num_seqs") or _UNBOUNDED
     if calls.slots_taken() >= most:
         return frozenset({"max_num_seqs"}), False
+    silent = frozenset({UNKNOWN}) if pause else _PAUSED
     if calls.lookup_is_seen(head):
-        return frozenset({"paused"}), False
+        return silent, False
     kinds = _given_up(calls, head)
-    if kinds and calls.goes_on:
+    if kinds and (pause or calls.goes_on):
         return kinds, True
-    return kinds | {"paused"}, bool(kinds)
+    return kinds | silent, bool(kinds)
 
 
 def _given_up(calls: Calls, head: Candidate) -> Kinds:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pagewalk.trace.events import ExitSite
 from pagewalk.trace.exit_kinds import SENTENCES
+from pagewalk.views.calls import PAUSED_ALL
 from pagewalk.views.step import Exit, Refusal, Step
 from pagewalk.views.walk import Walk
 
@@ -86,10 +87,13 @@ def reason(walk: Walk, step: Step, request: str, running: bool) -> Reason:
     own = _telling([one for one in step.exits if one.request == request])
     if own is not None:
         return _reason(walk, step, own)
+    if step.pause == PAUSED_ALL:
+        # The marks only see the empty budget that the pause leaves.
+        return Reason("paused", sentence("paused"))
     loop = "running" if running else "waiting"
     ends = [one for one in step.exits if one.loop == loop]
     if not ends:
-        return _unmarked_end(walk, running)
+        return _unmarked_end(walk, step, running)
     last = _telling([one for one in ends if one.request == ends[-1].request]) or ends[-1]
     told = _reason(walk, step, last)
     if last.request is None:
@@ -197,11 +201,11 @@ def _seats(walk: Walk, step: Step, values: dict[str, int]) -> Compared | None:
     return Compared("num_running", running, ">=", "max_num_seqs", most)
 
 
-def _unmarked_end(walk: Walk, running: bool) -> Reason:
+def _unmarked_end(walk: Walk, step: Step, running: bool) -> Reason:
     """No exit was taken in the pass, and yet the request got nothing."""
-    if walk.marked and not running:
+    if walk.marked and not running and step.pause != "UNPAUSED":
         # The one quiet way out is a queue that looks empty. It is not: the scheduler is paused.
-        return Reason("paused", sentence("paused"), inferred=True)
+        return Reason("paused", sentence("paused"), inferred=not step.pause)
     return Reason("unknown", sentence("unknown"), inferred=True)
 
 

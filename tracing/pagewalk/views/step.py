@@ -84,7 +84,10 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of schedule(). Counts are those right after it; None where they are not known."""
+    """One call of schedule(). Counts are those right after it; None where they are not known.
+
+    `pause` is the scheduler's pause state by name, empty where the trace does not tell.
+    """
 
     step: int
     seq: int
@@ -103,6 +106,7 @@ class Step:
     running: int | None
     free_blocks: int | None
     unknown: str = ""
+    pause: str = ""
 
     def share(self, request: str) -> Share | None:
         """What the request got in this step."""

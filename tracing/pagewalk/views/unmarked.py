@@ -101,6 +101,7 @@ class Unmarked:
             running=tuple(self._candidate(machine, request) for request in state.running),
             waiting=in_look_order(queues),
             settings=self._engine.configured.settings,
+            pause=state.pause,
         )
 
     def _candidate(self, machine: Machine, request: int) -> Candidate:

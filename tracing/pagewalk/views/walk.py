@@ -251,6 +251,7 @@ class Walk:
             running=None if lost or state is None else len(state.running),
             free_blocks=None if lost else self._free(),
             unknown=lost,
+            pause=state.pause if state is not None and not lost else "",
         )
         self._last = event.step
         self._finished = []

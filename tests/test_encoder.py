@@ -91,6 +91,16 @@ class TestNumbers:
         assert kinds(again) == ["RequestNamed", "RequestDequeued"]
         assert again[0]["request"] == KEPT_AFTER_FINISH + 2
 
+    def test_forgets_also_what_it_named_last_in_a_list(self, encoder: Encoder) -> None:
+        """The same list again, after its request was forgotten: named anew, not half remembered."""
+        aborted = (ev.AbortSent, ["a"])
+        encoded(encoder, enqueued("a"), finished("a"), aborted)
+        for i in range(KEPT_AFTER_FINISH):
+            encoded(encoder, enqueued(f"r{i}"), finished(f"r{i}"))
+        named, again, single = encoded(encoder, aborted, (ev.RequestDequeued, "a"))
+        assert named["request"] == KEPT_AFTER_FINISH + 2
+        assert again["requests"] == [single["request"]] == [named["request"]]
+
     def test_never_forgets_an_id_in_use(self, encoder: Encoder) -> None:
         """The id of a finished request comes again, and its second life is a long one."""
         first = encoded(encoder, enqueued("a"), finished("a"), enqueued("a"))

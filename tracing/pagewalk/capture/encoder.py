@@ -31,6 +31,8 @@ class Encoder:
         self._next = 1
         self._done: OrderedDict[str, None] = OrderedDict()
         self._arrived: dict[str, list[str]] = {}
+        self._ids: list[str] = []
+        self._ids_numbers: list[int] = []
         self._salted: OrderedDict[bytes, str] = OrderedDict()
         self._encode_lines = msgspec.json.Encoder(enc_hook=_foreign).encode_lines
         self._events: list[ev.Event] = []
@@ -81,13 +83,18 @@ class Encoder:
             self.seq += 1
         return known
 
-    def numbers(self, t: int, request_ids: Iterable[str]) -> list[int]:
+    def numbers(self, t: int, request_ids: list[str]) -> list[int]:
         """`number` for each."""
+        if request_ids == self._ids:
+            return self._ids_numbers
         known = self._numbers
         try:
-            return [known[request_id] for request_id in request_ids]
+            numbers = [known[request_id] for request_id in request_ids]
         except KeyError:
-            return [self.number(t, request_id) for request_id in request_ids]
+            numbers = [self.number(t, request_id) for request_id in request_ids]
+        # While the same requests decode, every step names the same ones, twice.
+        self._ids, self._ids_numbers = request_ids, numbers
+        return numbers
 
     def arrived(self, request_id: str, external: str) -> None:
         """A front end gave a user's request its internal id (one for each sample)."""
@@ -105,6 +112,7 @@ class Encoder:
         while len(self._done) > KEPT_AFTER_FINISH:
             old, _ = self._done.popitem(last=False)
             self._numbers.pop(old, None)
+            self._ids = self._ids_numbers = []
 
     def delivered(self, request_id: str, external: str) -> None:
         """The user has all of it: a front end sees no other finish."""

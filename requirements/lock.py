@@ -1,6 +1,6 @@
-"""The engine's release and this package's dependencies -> `cpu.txt` and `test.txt`, with hashes.
+"""The engine's release and this package's dependencies -> lists of pins, with hashes.
 
-    python requirements/lock.py [-- OPTIONS FOR PIP]
+    python requirements/lock.py [cpu] [test] [site] [-- OPTIONS FOR PIP]
 
 Everything is asked of pip, as it is configured where this runs, and only names, versions, markers
 and hashes are written. torch is kept apart (`TORCH`), because where only PyPI is configured the
@@ -33,23 +33,39 @@ APART = {"torch", "torchvision", "torchaudio", "torchcodec", "triton"}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
 HERE = Path(__file__).parent
+LISTS = {
+    "cpu": f"{ENGINE} and what it and pagewalk import, torch apart.",
+    "test": "What `make test` needs beside cpu.txt.",
+    "site": "What `make site` needs beside cpu.txt and test.txt.",
+}
 
 Pins = dict[str, str]
 """Distribution name -> version."""
 
 
 def main() -> None:
-    """Resolve twice (with and without the test tools) and write the two lists."""
-    options = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    """Write the lists that are named, or all; a later list keeps what the earlier ones pin."""
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    wanted, options = sys.argv[1:cut] or [*LISTS], sys.argv[cut + 1 :]
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    engine = [*_engine_requirements(options), *project["dependencies"]]
-    pins = _resolve(engine, options)
-    tools = project["optional-dependencies"]["test"]
-    fixed = [f"{name}=={version}" for name, version in pins.items()]
-    more = _resolve([*fixed, *tools], options)
-    _write("cpu.txt", f"{ENGINE} and what it and pagewalk import, torch apart.", pins, options)
-    extra = {name: version for name, version in more.items() if name not in pins}
-    _write("test.txt", "What `make test` needs beside cpu.txt.", extra, options)
+    pinned: Pins = {}
+    for name, purpose in LISTS.items():
+        if name in wanted and name == "cpu":
+            engine = [*_engine_requirements(options), *project["dependencies"]]
+            _write("cpu.txt", purpose, _resolve(engine, options), options)
+        elif name in wanted:
+            fixed = [f"{one}=={version}" for one, version in pinned.items()]
+            more = _resolve([*fixed, *project["optional-dependencies"][name]], options)
+            extra = {one: version for one, version in more.items() if one not in pinned}
+            _write(f"{name}.txt", purpose, extra, options)
+        pinned |= _read(f"{name}.txt")
+
+
+def _read(name: str) -> Pins:
+    """The pins of a list as it stands."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    pins = (line.partition(" ")[0].split("==") for line in lines if re.match(r"[\w.-]+==", line))
+    return {canonicalize_name(one): version for one, version in pins}
 
 
 def _pip(arguments: Sequence[str], requirements: Iterable[str]) -> list[dict[str, Any]]:

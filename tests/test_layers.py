@@ -18,6 +18,7 @@ SEES = {
     "replay": {"trace"},
     "views": {"replay", "trace"},
     "source": {"probes", "trace"},
+    "pages": {"views", "source", "trace", "replay"},
     "term": {"trace", "replay", "views", "source", "probes", "capture", "bed"},
     "bed": set(),
 }

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pagewalk.errors import PagewalkError, plain
 
 PACKAGE = "vllm"
+VLLM = "PAGEWALK_VLLM"  # the environment's word for which wheel or directory pages are made of
 _MAX_BYTES = 8 << 20  # of one module; the longest of vLLM has less than half a megabyte
 _VERSION = re.compile(r"^(?:__version__|version)\b[^=\n]*=[^'\"\n]*['\"]([\w.+!-]+)['\"]", re.M)
 _METADATA = re.compile(r"^Version:\s*([\w.+!-]+)\s*$", re.M)
 _NAME_IN_WHEEL = re.compile(r"^[A-Za-z0-9_.]+-([\w.+!]+)-")
 
 ReadFile = Callable[[str], "bytes | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One module's file: its path from the root of the package on, and its bytes."""
+
+    path: str
+    text: bytes
+    is_package: bool
 
 
 class Package:
@@ -43,16 +55,30 @@ class Package:
         """Whether the module is the `__init__` of a package."""
         return self._parsed(name)[1]
 
+    def file(self, name: str) -> File | None:
+        """The file of a module as it is, None if there is none in the package."""
+        path = name.replace(".", "/")
+        for candidate, package in ((f"{path}.py", False), (f"{path}/__init__.py", True)):
+            text = self._read_file(candidate)
+            if text is not None:
+                return File(candidate, text, package)
+        return None
+
     def _parsed(self, name: str) -> tuple[ast.Module | None, bool]:
         if name not in self._modules:
-            self._modules[name] = (None, False)
-            path = name.replace(".", "/")
-            for candidate, package in ((f"{path}.py", False), (f"{path}/__init__.py", True)):
-                text = self._read_file(candidate)
-                if text is not None:
-                    self._modules[name] = (_tree(text, candidate, self.where), package)
-                    break
+            file = self.file(name)
+            self._modules[name] = (
+                (None, False)
+                if file is None
+                else (parse(file.text, file.path, self.where), file.is_package)
+            )
         return self._modules[name]
+
+
+def chosen() -> Path | None:
+    """The wheel or directory that the environment names, None for the installed package."""
+    named = os.environ.get(VLLM)
+    return Path(named) if named else None
 
 
 @contextmanager
@@ -79,7 +105,8 @@ def open_package(path: str | Path | None) -> Iterator[Package]:
         yield _wheel(path, archive)
 
 
-def _tree(text: bytes, name: str, where: str) -> ast.Module:
+def parse(text: bytes, name: str, where: str) -> ast.Module:
+    """The syntax tree of a file; what is no Python is one sentence with the file's name."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an invalid escape, say: not ours to tell
@@ -187,4 +214,4 @@ def _too_big(name: str, where: str) -> PagewalkError:
     )
 
 
-__all__ = ["PACKAGE", "Package", "open_package"]
+__all__ = ["PACKAGE", "VLLM", "File", "Package", "chosen", "open_package", "parse"]

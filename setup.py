@@ -1,0 +1,25 @@
+"""The block player lives in `site/player`; a wheel carries a copy of it as `pagewalk/player`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class BuildWithPlayer(build_py):
+    """Put the player's modules beside the package's own; an editable install needs no copy."""
+
+    def run(self) -> None:
+        """Build the package, then copy."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "pagewalk", "player")
+        self.mkpath(str(target))
+        for module in sorted(Path("site/player").glob("*.js")):
+            self.copy_file(str(module), str(target / module.name))
+
+
+setup(cmdclass={"build_py": BuildWithPlayer})

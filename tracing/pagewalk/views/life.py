@@ -13,10 +13,8 @@ from pagewalk.views.engines import Engine
 from pagewalk.views.execution import Execution, executions
 from pagewalk.views.follow import Follower, Lost, Turn, follow
 from pagewalk.views.identity import Identities
-from pagewalk.views.moments import Fact, Moment, moments
+from pagewalk.views.moments import Fact, Moment, arrival, moments
 from pagewalk.views.walk import Report
-
-_OLDEST = 3600 * 10**9  # an arrival further back than an hour is no clock to trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def life(
 ) -> Life:
     """The life of the request with this internal id; `engine` is None if none ever took it."""
     outside = moments(trace, request, known.external(request))
-    outside += _arrival(trace, outside)
+    outside += arrival(trace, outside)
     lean = trace.header.level == "lean"
     if engine is None:
         return _life(request, known, None, None, outside, lean)
@@ -61,21 +59,6 @@ def life(
     follower = follow(engine, request, report, watch=notes.watch)
     inside = _inside(follower, notes, executions(trace, engine))
     return _life(request, known, follower, notes, outside + inside, lean)
-
-
-def _arrival(trace: Trace, found: list[Moment]) -> list[Moment]:
-    """The arrival by the front end's own wall clock, where none of its events is in the trace."""
-    received = next((one for one in found if one.what == "received"), None)
-    if received is None or any(one.what == "arrived" for one in found):
-        return []
-    arrival = received.facts.get("arrival")
-    anchors = [one.started for one in trace.segments if one.pid == received.pid and one.started]
-    if not isinstance(arrival, float) or not anchors:
-        return []
-    t = anchors[0].t + int(arrival * 1e9) - anchors[0].wall_ns
-    if not 0 <= received.start - t < _OLDEST:
-        return []
-    return [Moment("arrived", t, received.pid, "engine core", facts={"clock": "wall"})]
 
 
 class _Notes:

@@ -28,6 +28,7 @@ from pagewalk.trace.segment import Gap
 Role = Literal["front end", "engine core", "worker"]
 STOP_STRING = "stop string found"
 Fact = int | float | str | bool | None
+_OLDEST = 3600 * 10**9  # an arrival further back than an hour is no clock to trust
 _CHILD = re.compile(r"\d+_(?s:(.*))")
 
 
@@ -201,4 +202,19 @@ class _Scan:
         return Moment(what, event.t, self._segment.pid, role, began or None, facts=facts)
 
 
-__all__ = ["STOP_STRING", "Fact", "Moment", "Role", "moments"]
+def arrival(trace: Trace, found: list[Moment]) -> list[Moment]:
+    """The arrival by the front end's own wall clock, where none of its events is in the trace."""
+    received = next((one for one in found if one.what == "received"), None)
+    if received is None or any(one.what == "arrived" for one in found):
+        return []
+    wall = received.facts.get("arrival")
+    anchors = [one.started for one in trace.segments if one.pid == received.pid and one.started]
+    if not isinstance(wall, float) or not anchors:
+        return []
+    t = anchors[0].t + int(wall * 1e9) - anchors[0].wall_ns
+    if not 0 <= received.start - t < _OLDEST:
+        return []
+    return [Moment("arrived", t, received.pid, "engine core", facts={"clock": "wall"})]
+
+
+__all__ = ["STOP_STRING", "Fact", "Moment", "Role", "arrival", "moments"]

@@ -9,7 +9,7 @@ two blocks, while each goes on in blocks of its own.
 
 from __future__ import annotations
 
-from pagewalk.bed.engine import arguments, ask, small_engine
+from pagewalk.bed.engine import arguments, ask, run_script, small_engine
 from pagewalk.capture import tracing
 from pagewalk.replay.snapshot import SCHEDULED, take
 from pagewalk.trace.read import open_trace
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

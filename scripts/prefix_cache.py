@@ -9,7 +9,7 @@ prompt: the last token has to be computed to sample the next one.
 
 from __future__ import annotations
 
-from pagewalk.bed.engine import arguments, ask, small_engine
+from pagewalk.bed.engine import arguments, ask, run_script, small_engine
 from pagewalk.capture import tracing
 from pagewalk.trace.read import open_trace
 from pagewalk.views.engines import pick_engine
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

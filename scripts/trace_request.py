@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from pagewalk.bed.engine import arguments, ask, small_engine
+from pagewalk.bed.engine import arguments, ask, run_script, small_engine
 from pagewalk.capture import tracing
 from pagewalk.trace.read import open_trace
 from pagewalk.views.engines import pick_engine
@@ -53,4 +53,4 @@ def what_it_got(turn: Turn) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -9,7 +9,7 @@ reserve: when a running request needs a block and none is free, the last of the 
 
 from __future__ import annotations
 
-from pagewalk.bed.engine import arguments, ask, small_engine
+from pagewalk.bed.engine import arguments, ask, run_script, small_engine
 from pagewalk.capture import tracing
 from pagewalk.trace.read import open_trace
 from pagewalk.views.engines import pick_engine
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -265,6 +265,21 @@ class TestScripts:
         assert str(out) in done.stdout
         assert (out / "header.json").is_file()
 
+    def test_a_full_directory_is_one_sentence(self, tmp_path: Path) -> None:
+        """Nothing is written over, and no traceback is shown."""
+        (tmp_path / "mine").touch()
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / "trace_request.py"), "--out", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"The trace directory {tmp_path} is not empty: name a new one with --out.\n"
+        )
+        assert [one.name for one in tmp_path.iterdir()] == ["mine"]
+
 
 def _crowd(bed: SchedulerBed) -> dict[str, list[int]]:
     """Add twelve requests, of which neighbours share a prefix; return their prompts."""

@@ -19,6 +19,7 @@ SEES = {
     "views": {"replay", "trace"},
     "source": {"probes", "trace"},
     "pages": {"views", "source", "trace", "replay"},
+    "profile": {"views", "trace"},
     "term": {"trace", "replay", "views", "source", "probes", "capture", "bed"},
     "bed": set(),
 }

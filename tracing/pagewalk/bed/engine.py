@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pagewalk.bed.models import make
 from pagewalk.bed.settings import engine_args, settle_environment
+from pagewalk.errors import PagewalkError
 
 if TYPE_CHECKING:
     from vllm import LLM
@@ -30,6 +32,15 @@ def arguments(description: str) -> argparse.Namespace:
     options = parser.parse_args()
     options.out = options.out or Path(tempfile.mkdtemp(prefix="pagewalk-"))
     return options
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Run a script; a mistake in its call is one sentence, and exit code 2."""
+    try:
+        main()
+    except PagewalkError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ LATECOMERS = (
 )
 
 
-def build_engine(model: str, dtype: str):
+def build_engine(model: str, dtype: str, num_blocks: int):
     """Start vLLM with so little room that requests get into each other's way."""
     from vllm import LLM
 
@@ -80,7 +80,7 @@ def build_engine(model: str, dtype: str):
         model=model,
         dtype=dtype,
         block_size=32,
-        num_gpu_blocks_override=14,  # block 0 is the null block
+        num_gpu_blocks_override=num_blocks,  # block 0 is the null block
         max_num_batched_tokens=64,
         max_num_seqs=6,
         max_model_len=256,
@@ -148,10 +148,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--model", required=True, help="directory or name of a model")
     parser.add_argument("--dtype", default="auto", help="what vLLM calls dtype (default: auto)")
+    parser.add_argument("--num-blocks", type=int, default=14, help="KV blocks (default: 14)")
     options = parser.parse_args()
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
-    engine = build_engine(options.model, options.dtype)
+    engine = build_engine(options.model, options.dtype, options.num_blocks)
     report(engine, play(engine))
     engine.engine_core.shutdown()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pagewalk.views.diff_values import Fact, Point, StepFigures, Why
@@ -42,7 +42,10 @@ class Side:
 
 
 def same(a: Side, b: Side) -> bool:
-    """Whether the steps are the same in all that `points` looks at."""
+    """Whether the steps are the same in all that `points` looks at: what the engine decided.
+
+    How many wait is no decision: requests arrive a step earlier or later from run to run.
+    """
     return _whole(a, b) == _whole(b, a)
 
 
@@ -52,8 +55,6 @@ def points(a: Side, b: Side) -> tuple[Point, ...]:
     mine, yours = _finished(a), _finished(b)
     found += [Point("finished", name, a=1) for name in mine if name not in yours]
     found += [Point("finished", name, b=1) for name in yours if name not in mine]
-    if a.step.waiting != b.step.waiting:
-        found.append(Point("waiting", a=a.step.waiting, b=b.step.waiting))
     if a.step.running != b.step.running:
         found.append(Point("running", a=a.step.running, b=b.step.running))
     return tuple(found)
@@ -69,7 +70,6 @@ def _whole(side: Side, other: Side) -> tuple[object, ...]:
         set(_refusals(side)),
         set(_ways(side)) if told else None,
         set(_finished(side)),
-        step.waiting,
         step.running,
     )
 
@@ -83,7 +83,15 @@ def _preempted(a: Side, b: Side) -> Iterator[Point]:
     for key in dict.fromkeys([*mine, *yours]):
         one, two = mine.get(key), yours.get(key)
         if one is None or two is None or _price(a, one) != _price(b, two):
-            yield Point("preempted", key[0], one, two)
+            yield Point("preempted", key[0], _named(a, one), _named(b, two))
+
+
+def _named(side: Side, one: Preemption | None) -> Preemption | None:
+    """The preemption under the names that both traces share."""
+    if one is None:
+        return None
+    by = None if one.by is None else side.name(one.by)
+    return replace(one, request=side.name(one.request), by=by)
 
 
 def _price(side: Side, one: Preemption) -> tuple[object, ...]:

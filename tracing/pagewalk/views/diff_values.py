@@ -25,7 +25,6 @@ What = Literal[
     "hit",
     "exit",
     "finished",
-    "waiting",
     "running",
 ]
 

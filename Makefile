@@ -55,8 +55,9 @@ demo: $(READY) ## trace a crowded little engine, check the trace and tell what h
 	$(PAGEWALK) check $(TRACE)
 	$(PAGEWALK) request $(TRACE) $(ASK)
 	$(PAGEWALK) show $(TRACE)
+	$(PAGEWALK) open $(TRACE) --no-browser
 	@echo
-	@echo "The trace is the directory $(TRACE). More of it:"
+	@echo "The trace is the directory $(TRACE), its report $(TRACE)/report.html. More of it:"
 	@echo "  $(TELL) why $(TRACE) last"
 	@echo "  $(TELL) blocks $(TRACE) --step 12"
 

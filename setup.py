@@ -18,8 +18,8 @@ class BuildWithPlayer(build_py):
             return
         target = Path(self.build_lib, "pagewalk", "player")
         self.mkpath(str(target))
-        for module in sorted(Path("site/player").glob("*.js")):
-            self.copy_file(str(module), str(target / module.name))
+        for file in sorted(Path("site/player").iterdir()):
+            self.copy_file(str(file), str(target / file.name))
 
 
 setup(cmdclass={"build_py": BuildWithPlayer})

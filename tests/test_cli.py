@@ -27,6 +27,12 @@ from pagewalk.trace import events as ev
 
 ROOT = Path(__file__).parents[1]
 READING = ("show", "requests", "request", "why", "blocks", "check")
+# What else takes a trace; what they do has test files of their own.
+OTHERS: dict[str, tuple[str, ...]] = {
+    "diff": ("nowhere",),
+    "open": ("--no-browser",),
+    "export": ("--to", "perfetto"),
+}
 Said = Callable[..., SimpleNamespace]
 
 
@@ -433,7 +439,9 @@ class TestMain:
         said = say("--version")
         assert (said.code, said.out) == (0, f"pagewalk {__version__}\n")
 
-    @pytest.mark.parametrize("words", [[], ["--help"], *([one, "--help"] for one in READING)])
+    @pytest.mark.parametrize(
+        "words", [[], ["--help"], *([one, "--help"] for one in (*READING, *OTHERS))]
+    )
     def test_help(self, say: Said, words: list[str]) -> None:
         """Alone, it helps."""
         said = say(*words)
@@ -625,4 +633,15 @@ def test_every_command_is_tested() -> None:
     from typer.main import get_command
 
     commands = set(get_command(cli.app).commands)  # type: ignore[attr-defined]
-    assert commands == {*READING, "run", "doctor"}
+    assert commands == {*READING, *OTHERS, "run", "doctor", "excerpt", "excerpts"}
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_every_other_command_says_what_is_missing(command: str, tmp_path: Path, say: Said) -> None:
+    """A trace that is not there: one sentence, and nothing is written."""
+    said = say(command, tmp_path / "nowhere", *OTHERS[command])
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("pagewalk: there is no trace at ")
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

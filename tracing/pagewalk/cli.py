@@ -1,7 +1,8 @@
 """The command line: parses, calls a view, prints it.
 
-Exit codes: 0 all is well; 1 a law is broken or replay differs from the live engine (`check`), or
-tracing will not work in full here (`doctor`); 2 a mistake in the call, said in one sentence; 3 the
+Exit codes: 0 all is well; 1 a law is broken or replay differs from the live engine (`check`), two
+traces differ (`diff`), an excerpt has changed (`excerpts`), or tracing will not work in full here
+(`doctor`); 2 a mistake in the call, said in one sentence; 3 the
 trace could not be checked in full, because something was lost (`check`); 130 interrupted; 141
 whoever read the output has closed it. `run` returns the exit code of the command it ran.
 """
@@ -15,13 +16,23 @@ from typing import Annotated
 
 import typer
 
-from pagewalk import __version__, cli_doctor, cli_read, cli_run
+from pagewalk import (
+    __version__,
+    cli_diff,
+    cli_doctor,
+    cli_excerpt,
+    cli_export,
+    cli_open,
+    cli_read,
+    cli_run,
+)
 from pagewalk.cli_common import MISTAKE, OK
 from pagewalk.errors import PagewalkError
 
 INTERRUPTED, UNREAD = 130, 141
 _EPILOG = (
-    "Exit codes: 0 all is well; 1 a law is broken, replay differs or a probe does not fit; "
+    "Exit codes: 0 all is well; 1 a law is broken, replay or two traces differ, an excerpt has "
+    "changed, or a probe does not fit; "
     "2 a mistake in the call; 3 not all could be checked. `run` returns its command's own."
 )
 
@@ -40,6 +51,11 @@ app.command(
 )(cli_run.run)
 for _name in ("show", "requests", "request", "blocks", "why", "check"):
     app.command(_name)(getattr(cli_read, _name))
+app.command("diff")(cli_diff.diff)
+app.command("open")(cli_open.open_report)
+app.command("export")(cli_export.export)
+app.command("excerpt")(cli_excerpt.excerpt)
+app.add_typer(cli_excerpt.app, name="excerpts", help="Hold the excerpts of the pages to a release.")
 app.command("doctor")(cli_doctor.doctor)
 
 

@@ -1,0 +1,17 @@
+// The styles of the player -> constructed sheets, made once and shared: a strict policy allows these.
+
+import { BASE } from "./style_base.js";
+import { GRID } from "./style_grid.js";
+import { PANES } from "./style_panes.js";
+
+let made = null;
+
+/** The sheets for a shadow root. */
+export function sheets() {
+  made ||= [BASE, GRID, PANES].map((text) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    return sheet;
+  });
+  return made;
+}

@@ -1,0 +1,73 @@
+"""A trace -> `report.html` in it, opened in the browser: the player, the story and the verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pagewalk.cli_common import OK, EngineIndex, TracePath, number, open_with_bar
+from pagewalk.errors import PagewalkError, plain
+from pagewalk.pages.report import report as report_of
+from pagewalk.term.console import make_console
+from pagewalk.term.wait import waiting
+from pagewalk.views.engines import pick_engine
+
+_NAME = "report.html"
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help=f"Where to write it; TRACE/{_NAME} if not said."),
+]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Write the file and stop there.")]
+
+
+def open_report(
+    trace: TracePath, out: Out = None, engine: EngineIndex = None, no_browser: NoBrowser = False
+) -> int:
+    """Write the trace as one HTML file to play with, and open it."""
+    index = None if engine is None else number(engine, "--engine", 0)
+    opened = open_with_bar(trace)
+    chosen = pick_engine(opened, index)
+    with waiting("writing the report", make_console(sys.stderr)) as report:
+        text = report_of(opened, chosen, report=report)
+    path = _write(trace / _NAME if out is None else out, text)
+    sys.stdout.write(f"{path}\n")
+    if not no_browser and _has_display():
+        webbrowser.open(path.resolve().as_uri())
+    return OK
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write beside the place, then move there: a report that is there is a whole one."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except IsADirectoryError:
+        raise PagewalkError(
+            "is-directory", f"{plain(path)} is a directory: name a file, as in --out {_NAME}."
+        ) from None
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise PagewalkError(
+            "cannot-write",
+            f"{plain(path)} cannot be written ({why}): say where else with --out FILE.",
+        ) from error
+    return path
+
+
+def _has_display() -> bool:
+    """Whether someone sits before a screen: a terminal, and a desktop it belongs to."""
+    if not sys.stdout.isatty():
+        return False
+    desktop = sys.platform in ("darwin", "win32")
+    return desktop or any(os.environ.get(one) for one in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+__all__ = ["open_report"]

@@ -161,7 +161,7 @@ class TestBundler:
         texts = [path.read_text(encoding="utf-8") for path in player_folder().glob("*.js")]
         imported = set(re.findall(r'from "\./([\w-]+\.js)"', "\n".join(texts)))
         there = {path.name for path in player_folder().glob("*.js")}
-        assert there - imported == {"page.js", "loader.js"}
+        assert there - imported == {"diff.js", "page.js", "loader.js"}
 
     def test_the_player_says_of_exits_what_the_terminal_says(self) -> None:
         text = (player_folder() / "exits.js").read_text(encoding="utf-8")

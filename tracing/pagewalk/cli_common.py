@@ -86,6 +86,27 @@ def number(text: str, option: str, example: int) -> int:
     return int(text)
 
 
+def write_page(path: Path, text: str) -> Path:
+    """Write beside the place, then move there: a report that is there is a whole one."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except IsADirectoryError:
+        raise PagewalkError(
+            "is-directory", f"{plain(path)} is a directory: name a file, as in --out report.html."
+        ) from None
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise PagewalkError(
+            "cannot-write",
+            f"{plain(path)} cannot be written ({why}): say where else with --out FILE.",
+        ) from error
+    return path
+
+
 __all__ = [
     "BROKEN",
     "MISTAKE",
@@ -101,4 +122,5 @@ __all__ = [
     "open_with_bar",
     "print_json",
     "step_range",
+    "write_page",
 ]

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pagewalk.cli_common import OK, EngineIndex, TracePath, number, open_with_bar
-from pagewalk.errors import PagewalkError, plain
+from pagewalk.cli_common import OK, EngineIndex, TracePath, number, open_with_bar, write_page
 from pagewalk.pages.report import report as report_of
 from pagewalk.term.console import make_console
 from pagewalk.term.wait import waiting
@@ -34,32 +33,11 @@ def open_report(
     chosen = pick_engine(opened, index)
     with waiting("writing the report", make_console(sys.stderr)) as report:
         text = report_of(opened, chosen, report=report)
-    path = _write(trace / _NAME if out is None else out, text)
+    path = write_page(trace / _NAME if out is None else out, text)
     sys.stdout.write(f"{path}\n")
     if not no_browser and _has_display():
         webbrowser.open(path.resolve().as_uri())
     return OK
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write beside the place, then move there: a report that is there is a whole one."""
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except IsADirectoryError:
-        raise PagewalkError(
-            "is-directory", f"{plain(path)} is a directory: name a file, as in --out {_NAME}."
-        ) from None
-    except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
-        raise PagewalkError(
-            "cannot-write",
-            f"{plain(path)} cannot be written ({why}): say where else with --out FILE.",
-        ) from error
-    return path
 
 
 def _has_display() -> bool:

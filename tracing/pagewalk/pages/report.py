@@ -1,25 +1,16 @@
-"""A trace and one engine of it -> one HTML file: the player, the story, the steps, the verdict.
-
-The file asks nothing of any network and runs from `file://`. Its policy forbids every script and
-style but its own, which it names by their hashes. The player's script is packed: a small loader
-unpacks it and adds it to the page, where the policy judges it again.
-"""
+"""A trace and one engine of it -> one HTML file: the player, the story, the steps, the verdict."""
 
 from __future__ import annotations
 
-import base64
-import gzip
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from html import escape
 from pathlib import Path, PurePath
-from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from pagewalk.pages.bundle import bundle, player_folder
+from pagewalk.pages.bundle import player_folder
+from pagewalk.pages.file import about, embedded, one_file
 from pagewalk.pages.plain import isolated
 from pagewalk.pages.sources import SOURCES
 from pagewalk.pages.story import Chapter, Part, Who, story
@@ -46,84 +37,26 @@ def report(
 
     An error if the player's files are not there or cannot be bundled.
     """
-    folder = player or player_folder()
-    script = bundle(folder, "page.js")
-    style, loader, page = (
-        (folder / name).read_text(encoding="utf-8")
-        for name in ("page.css", "loader.js", "page.html")
-    )
     verdict = check(trace, report)
     every = list(steps(engine, report=report))
     data = payload(trace, engine, sources=SOURCES, verdict=_verdict(verdict), report=report)
     chapters = list(story(every))
-    return Template(page).substitute(
-        policy=escape(_policy([loader, script], [style])),
-        title=escape(_title(engine)),
-        css=style,
-        heading=isolated(PurePath(engine.configured.model).name or "trace", 60),
-        about=_about(trace, engine),
-        chapters=_chapters(chapters, _names(identities(trace)), every[0].t if every else 0),
-        rows=_rows(every, {one.step for one in chapters}),
-        rows_note=_rows_note(every),
-        verdict=_verdict_html(verdict),
-        payload=base64.b64encode(data).decode("ascii"),
-        script=_packed(script),
-        loader=loader,
-    )
-
-
-def _policy(scripts: list[str], styles: list[str]) -> str:
-    """Nothing is allowed but these scripts and styles, by their hashes."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {' '.join(map(_hash, scripts))}",
-            f"style-src {' '.join(map(_hash, styles))}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def _packed(text: str) -> str:
-    """Base64 of its gzip: a third of its size, and the same for the same text."""
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), 9, mtime=0)).decode("ascii")
+    parts = {
+        "title": escape(_title(engine)),
+        "heading": isolated(PurePath(engine.configured.model).name or "trace", 60),
+        "about": about(trace, engine),
+        "chapters": _chapters(chapters, _names(identities(trace)), every[0].t if every else 0),
+        "rows": _rows(every, {one.step for one in chapters}),
+        "rows_note": _rows_note(every),
+        "verdict": _verdict_html(verdict),
+        "payload": embedded(data),
+    }
+    return one_file(player or player_folder(), "page", parts)
 
 
 def _title(engine: Engine) -> str:
     one = summary(engine)
     return f"{PurePath(one.model).name or 'a trace'} on vLLM {one.release}: a page walk"[:120]
-
-
-def _about(trace: Trace, engine: Engine) -> str:
-    """Where and when this was recorded, and at which depth."""
-    one = summary(engine)
-    facts = [
-        f"vLLM {one.release or '?'}",
-        f"device {one.device or '?'}",
-        f"{one.num_blocks:,} blocks of {'/'.join(map(str, engine.block_sizes)) or '?'} tokens",
-        f"token budget {one.budget:,}" if one.budget else "",
-        "prefix cache on" if one.prefix_caching else "prefix cache off",
-        f"recorded live {_date(trace)}" if _date(trace) else "recorded live",
-        f"{trace.header.level} events" if trace.header.level else "",
-        f"pagewalk {trace.header.pagewalk}" if trace.header.pagewalk else "",
-    ]
-    return " · ".join(isolated(one, 60) for one in facts if one)
-
-
-def _date(trace: Trace) -> str:
-    try:
-        return datetime.fromtimestamp(trace.header.wall_ns / 1e9, UTC).strftime(
-            "%Y-%m-%d %H:%M UTC"
-        )
-    except (OverflowError, OSError, ValueError):
-        return ""
 
 
 def _verdict(verdict: Check) -> dict[str, Any]:

@@ -29,13 +29,16 @@ THEME = Theme(
 )
 
 
-def make_console(stream: IO[str] | None = None) -> Console:
-    """A console on `stream` (stdout): no markup, no guessing at what looks like a number."""
+def make_console(stream: IO[str] | None = None, *, plain: bool = False) -> Console:
+    """A console on `stream` (stdout): no markup, no guessing at what looks like a number.
+
+    `plain`: no colour and no width of a terminal, whatever the environment says.
+    """
     stream = sys.stdout if stream is None else stream
     _make_encodable(stream)
     width = None
     if not stream.isatty():
-        width = _columns() or PLAIN_WIDTH
+        width = (None if plain else _columns()) or PLAIN_WIDTH
     return Console(
         file=stream,
         theme=THEME,
@@ -44,7 +47,7 @@ def make_console(stream: IO[str] | None = None) -> Console:
         emoji=False,
         width=width,
         # Without colour there is no bold either: plain means plain.
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        color_system=None if plain or os.environ.get("NO_COLOR") else "auto",
     )
 
 

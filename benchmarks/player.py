@@ -6,7 +6,9 @@
 Times are taken by the clock of a real Chromium, in a new page for each round; a row's figure is
 the median over the rounds. `load` begins with the packed bytes in memory and ends with frame 0.
 `scrub` is a drag over the whole trace: the cursor moves by a thousandth, and the running list,
-the shares and the changed blocks of the new frame are read. `seek` goes to random frames.
+the shares and the changed blocks of the new frame are read. `seek` goes to random frames. These
+are the model's own times; the rows that begin with `player` are those of the whole player at
+1280 x 900, drawing and layout included: it opens, is dragged over the trace, and jumps.
 Rows that miss their aim make the exit code 1.
 """
 
@@ -60,6 +62,36 @@ MEASURE = """async () => {
   }
   return out;
 }"""
+DRAW = """async () => {
+  await import('/player/element.js');
+  const began = performance.now();
+  const player = document.createElement('pagewalk-player');
+  const ready = new Promise((resolve) => player.addEventListener('trace-ready', resolve));
+  player.setAttribute('src', '/data');
+  document.body.append(player);
+  await ready;
+  const out = { open: performance.now() - began, drag: [], jump: [] };
+  const last = player.model.frameCount - 1;
+  // The player draws in the next frame of the screen: here it is told to, and laid out at once.
+  const timed = (list, frame) => {
+    const start = performance.now();
+    player.app.go(frame, { scrub: true });
+    player.view.draw();
+    player.getBoundingClientRect();
+    list.push(performance.now() - start);
+  };
+  for (let n = 0; n <= 300; n++) {
+    timed(out.drag, Math.round((last * n) / 300));
+    await new Promise(requestAnimationFrame);
+  }
+  let at = 12345;
+  for (let n = 0; n < 200; n++) {
+    at = (at * 1103515245 + 12345) % 2147483648;
+    timed(out.jump, at % (last + 1));
+    await new Promise(requestAnimationFrame);
+  }
+  return out;
+}"""
 READY = "addEventListener('trace-ready', () => { window.readyAt ??= performance.now(); });"
 
 Row = dict[str, Any]
@@ -79,12 +111,13 @@ def row(name: str, value: float, unit: str, aim: float | None = None, least: boo
 
 def big_rows(browser: Any, data: bytes, rounds: int) -> tuple[list[Row], Row]:
     """Load, scrub and seek times of a payload, and what it holds."""
-    found = [_measured(browser, data) for _ in range(rounds)]
+    found = [_measured(browser, data, MEASURE) for _ in range(rounds)]
+    drawn = [_measured(browser, data, DRAW) for _ in range(rounds)]
     first = found[0]
     holds = {name: first[name] for name in ("frames", "blocks", "requests")}
 
-    def median(of: Callable[[Row], float]) -> float:
-        return statistics.median(of(one) for one in found)
+    def median(of: Callable[[Row], float], rows: list[Row] = found) -> float:
+        return statistics.median(of(one) for one in rows)
 
     return [
         row("load", median(lambda one: one["load"]) / 1e3, "s", 0.6),
@@ -92,13 +125,16 @@ def big_rows(browser: Any, data: bytes, rounds: int) -> tuple[list[Row], Row]:
         row("scrub max", median(lambda one: max(one["scrub"])), "ms"),
         row("seek p95", median(lambda one: percentile(one["seek"], 0.95)), "ms", 16),
         row("seek max", median(lambda one: max(one["seek"])), "ms", 16),
+        row("player opens", median(lambda one: one["open"], drawn) / 1e3, "s"),
+        row("player drag p95", median(lambda one: percentile(one["drag"], 0.95), drawn), "ms", 16),
+        row("player jump p95", median(lambda one: percentile(one["jump"], 0.95), drawn), "ms", 16),
         row("payload", len(data) / 1e6, "MB", 6),
         row("payload as base64", len(base64.b64encode(data)) / 1e6, "MB", 8),
     ], holds
 
 
-def _measured(browser: Any, data: bytes) -> Row:
-    page = browser.new_page()
+def _measured(browser: Any, data: bytes, script: str) -> Row:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
 
     def answer(route: Any) -> None:
         path = route.request.url.removeprefix(ORIGIN)
@@ -113,7 +149,7 @@ def _measured(browser: Any, data: bytes) -> Row:
     page.route("**/*", answer)
     page.goto(ORIGIN)
     try:
-        return page.evaluate(MEASURE)
+        return page.evaluate(script)
     finally:
         page.close()
 

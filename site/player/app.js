@@ -17,6 +17,7 @@ export class App {
     this.model = null;
     this.theme = "light";
     this.order = false;
+    this.quick = false;
     this.kind = "preemption";
     this.select = this.select.bind(this);
     this.clock = new Clock({

@@ -9,7 +9,7 @@ export const MOST_CELLS = 700;
 const LABEL = 4;
 
 /** The state of a block, from the model's columns. */
-export function stateOf(app, block) {
+function stateOf(app, block) {
   const { model } = app;
   if (app.nulls.has(block)) return "null";
   if (model.owner[block] >= 0) return "used";

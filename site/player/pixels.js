@@ -1,13 +1,15 @@
 // More blocks than cells could show -> one picture: a stamp of pixels per block, redrawn where it changed.
 
 import { attr, h } from "./dom.js";
-import { css, pattern, rgb } from "./hues.js";
-import { describe, stateOf } from "./cells.js";
+import { angle, css, pattern, rgb } from "./hues.js";
+import { describe } from "./cells.js";
 
 // How much of a square as wide as the pane the blocks may fill.
 const SHARE = 1.3;
 const PAPER = { light: [255, 255, 255], dark: [29, 31, 36] };
 const LINES = { light: [214, 216, 220], dark: [62, 66, 74] };
+const [BLANK, LINE, BLACK, FULL, SOFT] = [0, 1, 2, 3, 4]; // places in a palette
+const [USED, SHARED, CACHED, FREE, HELD, NULL] = [0, 1, 2, 3, 4, 5]; // what a stamp shows
 const INK = { light: [30, 33, 40], dark: [240, 242, 246] };
 
 /** The grid as a canvas; the keyboard moves a cursor, the block under it is told in words. */
@@ -59,6 +61,8 @@ export class Pixels {
     this.dots = new Uint32Array(this.image.data.buffer);
     this.drawn = new Int32Array(count).fill(-2);
     this.colours = new Map();
+    this.stencils = [];
+    this.palette = Uint32Array.of(word(PAPER[app.theme]), word(LINES[app.theme]), word(INK[app.theme]), 0, 0);
     this.theme = app.theme;
     this.dots.fill(word(PAPER[app.theme]));
   }
@@ -66,62 +70,59 @@ export class Pixels {
   draw(app) {
     if (!this.dots || this.theme !== app.theme) this.resize(app);
     if (!this.dots) return;
-    const { model } = app;
-    const { owner, refs, cached, lastOwner } = model;
+    const { owner, refs, cached, lastOwner } = app.model;
+    const { drawn } = this;
     let dirty = false;
-    for (let block = 0; block < this.drawn.length; block += 1) {
+    for (let block = 0; block < drawn.length; block += 1) {
       // What a stamp shows in one number: whose, and how.
-      const who = owner[block];
-      const how = who >= 0 ? (refs[block] > 1 ? 1 : 0) : refs[block] > 0 ? 4 : cached[block] ? 2 : 3;
-      const key = (how === 2 ? lastOwner[block] + 1 : who + 1) * 8 + how;
-      if (key === this.drawn[block]) continue;
-      this.drawn[block] = key;
-      this.stamp(app, block);
+      let who = owner[block];
+      let how = FREE;
+      if (who >= 0) how = refs[block] > 1 ? SHARED : USED;
+      else if (refs[block] > 0) how = HELD;
+      else if (cached[block]) [how, who] = [CACHED, lastOwner[block]];
+      const key = (who + 1) * 8 + how;
+      if (key === drawn[block]) continue;
+      drawn[block] = key;
+      this.stamp(block, who, app.nulls.has(block) ? NULL : how);
       dirty = true;
     }
     if (dirty || this.marked) this.pen.putImageData(this.image, 0, 0);
     this.rings(app);
   }
 
-  stamp(app, block) {
-    const state = stateOf(app, block);
-    const { model } = app;
-    const who = state === "cached" ? model.lastOwner[block] : model.owner[block];
-    const { full, soft } = this.colour(who, app.theme);
-    const line = word(LINES[app.theme]);
-    const paper = word(PAPER[app.theme]);
-    const ink = word(INK[app.theme]);
-    const side = this.side;
+  stamp(block, who, how) {
+    const { side, dots, palette } = this;
     const inner = side - 1;
-    const left = (block % this.columns) * side;
-    const top = Math.floor(block / this.columns) * side;
-    const kind = who >= 0 ? pattern(who) : 0;
-    const shared = model.refs[block] > 1;
-    for (let y = 0; y < inner; y += 1) {
-      let at = (top + y) * this.canvas.width + left;
-      for (let x = 0; x < inner; x += 1, at += 1) {
-        const edge = x === 0 || y === 0 || x === inner - 1 || y === inner - 1;
-        let dot = paper;
-        if (state === "used") dot = patterned(kind, x, y) ? soft : full;
-        else if (state === "cached") dot = (x + y) % 3 === 0 ? full : paper;
-        else if (state === "held") dot = line;
-        else if (edge) dot = line;
-        if (state === "null" && x === y) dot = ink;
-        if (state === "used" && shared && x + y >= inner - 1 + (inner >> 2)) dot = ink;
-        this.dots[at] = dot;
-      }
+    const { full, soft } = this.colour(who, this.theme);
+    palette[FULL] = full;
+    palette[SOFT] = soft;
+    const stencil = this.stencil(how, who >= 0 ? pattern(who) : 0);
+    const { width } = this.image;
+    let row = Math.floor(block / this.columns) * side * width + (block % this.columns) * side;
+    for (let y = 0, at = 0; y < inner; y += 1, row += width) {
+      for (let x = 0; x < inner; x += 1, at += 1) dots[row + x] = palette[stencil[at]];
     }
   }
 
+  /** Which of the palette's inks each pixel of such a block has; made once for each kind. */
+  stencil(how, kind) {
+    const key = how * 4 + kind;
+    const inner = this.side - 1;
+    this.stencils[key] ??= Uint8Array.from({ length: inner * inner }, (_, at) => inkOf(how, kind, at % inner, Math.floor(at / inner), inner));
+    return this.stencils[key];
+  }
+
   colour(request, theme) {
-    const known = this.colours.get(request);
+    // Requests of one hue share it: there are far fewer hues than requests.
+    const hue = request < 0 ? -1 : angle(request);
+    const known = this.colours.get(hue);
     if (known) return known;
     const paper = PAPER[theme];
     const made =
       request < 0
         ? { full: word(LINES[theme]), soft: word(paper) }
         : { full: word(rgb(request, theme)), soft: word(rgb(request, theme, 0.6, paper)) };
-    this.colours.set(request, made);
+    this.colours.set(hue, made);
     return made;
   }
 
@@ -171,6 +172,16 @@ export class Pixels {
     this.app.choose(this.cursor);
     this.tell(this.cursor);
   }
+}
+
+/** The ink of one pixel of a block whose stamp is `inner` pixels wide. */
+function inkOf(how, kind, x, y, inner) {
+  const edge = x === 0 || y === 0 || x === inner - 1 || y === inner - 1;
+  if (how === NULL && x === y) return BLACK;
+  if (how === SHARED && x + y >= inner - 1 + (inner >> 2)) return BLACK;
+  if (how === USED || how === SHARED) return patterned(kind, x, y) ? SOFT : FULL;
+  if (how === CACHED) return (x + y) % 3 === 0 ? FULL : BLANK;
+  return how === HELD || edge ? LINE : BLANK;
 }
 
 /** The second, third and fourth time round the hues: stripes down, stripes across, checks. */

@@ -8,6 +8,8 @@ const MOST = 24;
 // Further down a queue, a row could not be seen; how many there are is still told.
 const MOST_LOOKED = 120;
 const MOST_DONE = 40;
+// While a big trace is dragged, only what can be followed by eye is drawn.
+const MOST_QUICK = 10;
 
 /** The left column. */
 export class Queues {
@@ -40,13 +42,14 @@ export class Queues {
 
   draw(app) {
     const { model } = app;
-    this.fill("running", Array.from(model.running().subarray(0, MOST)), model.running().length);
+    const most = app.quick ? MOST_QUICK : MOST;
+    this.fill("running", Array.from(model.running().subarray(0, most)), model.running().length);
     const waiting = [];
     const preempted = [];
     for (const { name } of model.header.queues) {
       for (const request of model.queue(name).subarray(0, MOST_LOOKED)) {
         const place = model.status(request).preempted ? preempted : waiting;
-        if (place.length < MOST) place.push(request);
+        if (place.length < most) place.push(request);
       }
     }
     const many = model.laneBins(app.frame, app.frame + 1, 1);
@@ -78,9 +81,11 @@ export class Queues {
     const { list, many, more, part } = this.parts.finished;
     const total = app.model.finishedCount();
     const done = app.finished(MOST_DONE);
-    arrange(list, done.map((request) => this.doneChip(request)));
+    if (!app.quick) arrange(list, done.map((request) => this.doneChip(request)));
     put(many, number(total));
     part.classList.toggle("empty", total === 0);
+    list.style.setProperty("visibility", app.quick ? "hidden" : "visible");
+    if (app.quick) return;
     put(more, total > done.length ? `and ${number(total - done.length)} more` : "");
   }
 
@@ -142,11 +147,12 @@ function drawRow(app, row, request, key) {
   row.node.classList.toggle("chosen", request === app.request);
   row.node.classList.toggle("focus", request === app.focus);
   row.node.classList.toggle("new", one.share > 0 && one.admission !== "running" && one.admission !== "");
+  row.node.classList.toggle("lost", key === "preempted");
+  if (app.quick) return;
   const said = [`${spoken(one.status)}, ${number(one.computed)} of ${count(one.tokens, "token")} computed`];
   if (one.hit) said.push(`${number(one.hit)} of them from the prefix cache`);
   if (one.recomputed) said.push(`${number(one.recomputed)} to compute again after its preemption`);
   if (one.preemptions) said.push(`preempted ${one.preemptions}×`);
   attr(row.who, "aria-label", `${app.names.spoken(request)}: ${said.join(", ")}`);
   attr(row.who, "title", `${said.join("\n")}\nthe bar is ${number(full)} tokens long`);
-  row.node.classList.toggle("lost", key === "preempted");
 }

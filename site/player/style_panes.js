@@ -22,6 +22,7 @@ export const PANES = `
 .queue-preempted:not(.empty) h2::before { content: "✕ "; color: var(--red); }
 .queue h2 { margin-bottom: 2px; }
 .more:empty { display: none; }
+.rows li { contain: layout style; }
 .rows .who {
   display: grid; width: 100%; grid-template-columns: auto minmax(0, 1fr) auto; gap: 0 7px; padding: 3px 6px; min-height: 38px;
   grid-template-areas: "chip name tokens" "chip bar bar";

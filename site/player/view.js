@@ -12,6 +12,7 @@ import { StepTable } from "./steptable.js";
 import { Transport } from "./transport.js";
 import { asNodes } from "./words.js";
 
+const MANY = 300; // requests
 const THEME_SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 
 /** Everything inside the shadow root. */
@@ -96,13 +97,17 @@ export class View {
     );
   }
 
+  /** Whether what a person cannot follow is left out: while a big trace is dragged or played. */
   quick(now) {
     this.root.classList.toggle("quick", now);
+    this.app.quick = now && this.app.model.requestCount > MANY;
   }
 
   settled() {
     if (this.app.clock.playing) return;
+    const whole = !this.app.quick;
     this.quick(false);
+    if (!whole) this.draw();
     put(this.live, `${this.app.frameName(this.app.frame)}. ${this.app.sentence}`);
   }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pagewalk.capture.install import Installation
 from pagewalk.capture.launch import prepare
 from pagewalk.capture.recorder import Recorder
 from pagewalk.errors import PagewalkError
+from pagewalk.variables import in_environment
 
 _open: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
@@ -45,7 +45,7 @@ def tracing(
         _open.add(recorder)
         recorder.follow_forks()
         installation = Installation(recorder, strict=strict)
-        with _in_environment(settings.environment()):
+        with in_environment(settings.environment()):
             try:
                 installation.install()
                 for scheduler in adopt:
@@ -74,20 +74,6 @@ def _occupied(directory: str) -> Iterator[None]:
         yield
     finally:
         plugin.recording.remove(directory)
-
-
-@contextlib.contextmanager
-def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def flush_all() -> None:

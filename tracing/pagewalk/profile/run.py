@@ -15,6 +15,7 @@ from pathlib import Path
 from pagewalk.errors import PagewalkError
 from pagewalk.profile import hook
 from pagewalk.profile.hook import DIRECTORY, ENTRIES, FUNCTIONS, READY, START, STOP
+from pagewalk.variables import in_environment
 
 PATIENCE = 120.0
 _NAME = "pagewalk-profile"
@@ -80,7 +81,7 @@ def profiling(directory: Path, entries: int = 1_000_000) -> Iterator[Profiling]:
         # A spawned child gets this process's `sys.path`, any other one what PYTHONPATH says.
         sys.path.append(path)
         try:
-            with _environment(changes):
+            with in_environment(changes):
                 hook.register()
                 yield Profiling(directory.resolve())
         finally:
@@ -93,20 +94,6 @@ def _write_plugin(path: Path) -> None:
     folder.mkdir()
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {_NAME}\nVersion: 0\n")
     (folder / "entry_points.txt").write_text(_GROUP)
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _listens(pid: int, number: signal.Signals) -> bool:

@@ -95,7 +95,7 @@ def find_symbol(module: Module, symbol: Symbol) -> ast.AST:
 
 
 def _one(node: ast.AST, name: str, number: int | None, symbol: Symbol) -> ast.AST:
-    bound = list(_bindings(list(bodies(node))))
+    bound = list(bindings(list(bodies(node))))
     found = [one for known, one in bound if known == name and not _is_overload(one)]
     defined = [one for one in found if not isinstance(one, ast.ImportFrom)]
     if not defined and found:
@@ -126,7 +126,7 @@ def _one(node: ast.AST, name: str, number: int | None, symbol: Symbol) -> ast.AS
     return defined[number - 1]
 
 
-def _bindings(inside: Sequence[Sequence[ast.AST]]) -> Iterator[tuple[str, ast.stmt]]:
+def bindings(inside: Sequence[Sequence[ast.AST]]) -> Iterator[tuple[str, ast.stmt]]:
     """Names bound in a body, under `if`, `try`, `with` and loops too, in source order."""
     for body in inside:
         for node in body:
@@ -143,7 +143,7 @@ def _bindings(inside: Sequence[Sequence[ast.AST]]) -> Iterator[tuple[str, ast.st
                 case ast.AnnAssign(target=ast.Name(id=name)):
                     yield name, node
                 case _:
-                    yield from _bindings(list(bodies(node)))
+                    yield from bindings(list(bodies(node)))
 
 
 def _is_overload(node: ast.AST) -> bool:
@@ -154,4 +154,4 @@ def _is_overload(node: ast.AST) -> bool:
     return "overload" in names
 
 
-__all__ = ["Module", "Symbol", "find_symbol", "parse_symbol", "read_module"]
+__all__ = ["Module", "Symbol", "bindings", "find_symbol", "parse_symbol", "read_module"]

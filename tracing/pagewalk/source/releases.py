@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.source.module import bindings
 from pagewalk.source.package import PACKAGE, Package, open_package
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _Member:
 def _member(
     package: Package, module: str, owner: ast.ClassDef, name: str, hops: int
 ) -> _Member | None:
-    own = _last(_bindings(owner.body), name)
+    own = _last(bindings([owner.body]), name)
     if own is not None:
         return _Member(module, owner.name, own)
     for base in owner.bases if hops else ():
@@ -189,7 +190,7 @@ def _member(
 def _definition(package: Package, module: str, name: str, hops: int) -> tuple[str, ast.stmt] | None:
     """The module and the node that define a name, through `from ... import` in the package."""
     tree = package.module(module)
-    node = None if tree is None else _last(_bindings(tree.body), name)
+    node = None if tree is None else _last(bindings([tree.body]), name)
     if not isinstance(node, ast.ImportFrom):
         return None if node is None else (module, node)
     source = _import_source(package, module, node)
@@ -209,33 +210,9 @@ def _import_source(package: Package, module: str, node: ast.ImportFrom) -> str |
     return ".".join([*parts[:keep], *([node.module] if node.module else [])])
 
 
-def _bindings(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
-    """Names that a module or class body binds, also under `if` and `try`, in source order."""
-    for node in statements:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield node.name, node
-            case ast.ImportFrom():
-                for alias in node.names:
-                    yield alias.asname or alias.name, node
-            case ast.Assign():
-                for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        yield target.id, node
-            case ast.AnnAssign() if node.value is not None:
-                if isinstance(node.target, ast.Name):
-                    yield node.target.id, node
-            case ast.If():
-                yield from _bindings(node.body)
-                yield from _bindings(node.orelse)
-            case ast.Try():
-                for part in (node.body, *(one.body for one in node.handlers), node.orelse):
-                    yield from _bindings(part)
-
-
-def _last(bindings: Iterator[tuple[str, ast.stmt]], name: str) -> ast.stmt | None:
+def _last(found: Iterator[tuple[str, ast.stmt]], name: str) -> ast.stmt | None:
     """The last binding of the name; a definition in this file wins over an import of it."""
-    nodes = [node for bound, node in bindings if bound == name]
+    nodes = [node for bound, node in found if bound == name]
     defined = [node for node in nodes if not isinstance(node, ast.ImportFrom)]
     return (defined or nodes or [None])[-1]
 

@@ -109,8 +109,9 @@ $(VENV)/.ready: $(VENV)/.package
 	@$(PY) -m pagewalk.bed llama $(MODEL) --check
 	@touch $@
 
-$(VENV)/.tools: requirements/test.txt $(VENV)/.ready
+$(VENV)/.tools: requirements/test.txt requirements/site.txt $(VENV)/.ready
 	@$(PY) requirements/install.py requirements/test.txt
+	@$(PY) requirements/install.py requirements/site.txt
 	@touch $@
 
 build/plugin/.ready: pyproject.toml requirements/overlay.py

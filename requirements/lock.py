@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 LISTS = {
     "cpu": f"{ENGINE} and what it and pagewalk import, torch apart.",
     "test": "What `make test` needs beside cpu.txt.",
-    "site": "What `make site` needs beside cpu.txt and test.txt.",
+    "site": "What the site and its tests need beside cpu.txt and test.txt.",
 }
 
 Pins = dict[str, str]

@@ -45,7 +45,7 @@ export class App {
     this.marks = worthwhile(model);
     this.marked = Object.fromEntries(Object.entries(this.marks).map(([kind, frames]) => [kind, new Set(frames)]));
     this.kind = Object.keys(this.marks).find((kind) => this.marks[kind].length) || "preemption";
-    this.ends = Int32Array.from({ length: model.requestCount }, (_, request) => model.request(request).finishedFrame);
+    this.ends = Int32Array.from({ length: model.requestCount }, (_, request) => model.finishedFrame(request));
     this.ended = Array.from(this.ends.keys()).filter((request) => this.ends[request] >= 0);
     this.ended.sort((a, b) => this.ends[a] - this.ends[b]);
     this.frame = 0;

@@ -108,8 +108,8 @@ export class Painter {
       found.push(["✕", part.from]);
       if (at + 1 < lane.length) found.push(["↻", lane[at + 1].from]);
     });
-    const { finishedFrame } = model.request(request);
-    if (finishedFrame >= 0) found.push(["●", finishedFrame]);
+    const finished = model.finishedFrame(request);
+    if (finished >= 0) found.push(["●", finished]);
     for (const frame of this.app.hitsOf(request)) found.push(["◆", frame]);
     this.signs.set(request, found);
   }

@@ -95,6 +95,11 @@ export class Model {
     return this.header.externals[r];
   }
 
+  /** The frame in which it had finished, -1 where it never did: cheaper than all of `request`. */
+  finishedFrame(r) {
+    return this.#requests.span(r).finished;
+  }
+
   /** What does not change about a request. */
   request(r) {
     const [first] = this.#facts.about(r, "enqueued");

@@ -4,7 +4,7 @@
 // step, as it is right after schedule(), and the last frame is the end of the recording.
 
 import { read } from "./columns.js";
-import { Blocks } from "./model_blocks.js";
+import { BLOCK_EVENTS, Blocks } from "./model_blocks.js";
 import { Facts } from "./model_facts.js";
 import { lane, laneCounts } from "./model_lanes.js";
 import {
@@ -291,12 +291,3 @@ export class Model {
     return this.unknown ? null : snapshot(this, this.#blocks, this.#requests);
   }
 }
-
-const BLOCK_EVENTS = {
-  taken: "BlocksTaken",
-  shared: "BlocksTouched",
-  dropped: "BlocksFreed",
-  freed: "BlocksFreed",
-  cached: "HashAdded",
-  evicted: "HashRemoved",
-};

@@ -239,3 +239,13 @@ function grouped(values) {
   });
   return groups;
 }
+
+/** What happened to a block -> the event that says so. */
+export const BLOCK_EVENTS = {
+  taken: "BlocksTaken",
+  shared: "BlocksTouched",
+  dropped: "BlocksFreed",
+  freed: "BlocksFreed",
+  cached: "HashAdded",
+  evicted: "HashRemoved",
+};

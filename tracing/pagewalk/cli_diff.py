@@ -34,6 +34,7 @@ from pagewalk.views.diff_values import Diff
 from pagewalk.views.engines import pick_engine
 
 TraceA = Annotated[Path, typer.Argument(metavar="A", help="A trace directory.")]
+_WIDE = 160
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Also write one HTML file with both players."),
@@ -72,6 +73,7 @@ def _why(told: Diff) -> str:
     """What differs in the first step, as the terminal tells it."""
     text = StringIO()
     console = make_console(text, plain=True)
+    console.width = _WIDE  # the page scrolls sideways; a line of numbers is not torn apart
     for one in told.engines:
         for each in one.first.points if one.first is not None else ():
             point(console, each)

@@ -89,6 +89,25 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def test_a_report_of_a_cut_trace_says_so(tmp_path: Path) -> None:
+    """Killed in the middle of a line: what is there holds, and the end is missing."""
+    core = crowded()
+    core.emit(ev.SegmentEnded, "closed")
+    folder = write(tmp_path / "trace", core)
+    (segment,) = folder.glob("*.jsonl")
+    whole = report_text(folder)
+    segment.write_bytes(segment.read_bytes()[:-30])
+    sentence = "no orderly end: its last events may be missing"
+    assert sentence not in whole
+    assert sentence in report_text(folder)
+
+
+def report_text(folder: Path) -> str:
+    """The report of a trace directory."""
+    trace = open_trace(folder)
+    return report(trace, pick_engine(trace, None))
+
+
 class TestBundler:
     """Modules in, one classic script out."""
 

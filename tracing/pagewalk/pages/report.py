@@ -158,7 +158,13 @@ def _verdict_html(verdict: Check) -> str:
         if verdict.snapshots
         else "The trace holds no digests of the live state, so replay was not compared with it."
     )
-    losses = "".join(f"<li>{isolated(one, 200)}" for one in verdict.losses[:20])
+    # A recording is over when it is reported: without an end, its last events may be lost.
+    cut = [
+        f"{one.segment} has no orderly end: its last events may be missing."
+        for one in verdict.segments
+        if not one.ended
+    ]
+    losses = "".join(f"<li>{isolated(one, 200)}" for one in [*cut, *verdict.losses][:20])
     laws = "".join(
         f"<tr{'' if one.outcome == 'holds' else ' class=hurts'}><th>{escape(one.law)}"
         f"<td>{escape(one.outcome)}<td>{one.judged:,}<td>{escape(one.sentence)}"

@@ -43,6 +43,7 @@ class EngineCoreProc:
 class EngineCore:
     def __init__(self, config, executor):
         pass
+    def _initialize_kv_caches(self): pass
     def preprocess_add_request(self, request): pass
     def add_request(self, request): pass
     def abort_requests(self, request_ids): pass
@@ -124,6 +125,19 @@ class TestArmed:
         done = python(code, str(tmp_path), PAGEWALK=place.format(tmp=tmp_path))
         assert done.stdout == "dead\n"
         assert "Traceback" not in done.stderr
+
+    def test_a_core_killed_while_it_dies_has_said_so(self, tmp_path: Path) -> None:
+        """Its parent may kill it before the writer's next turn."""
+        wake = "EngineCore._initialize_kv_caches(None)\n"
+        killed = (
+            TOY.replace('print("dead")', "import os; os.kill(os.getpid(), 9)")
+            .replace("import EngineCoreProc", "import EngineCore, EngineCoreProc")
+            .replace("EngineCoreProc()._send", f"{wake}EngineCoreProc()._send")
+        )
+        with pytest.raises(subprocess.CalledProcessError):
+            python(killed, str(tmp_path), PAGEWALK=str(tmp_path / "trace"))
+        (segment,) = open_trace(tmp_path / "trace").segments
+        assert "EngineFailed" in {type(event).__name__ for event in segment.events}
 
     @pytest.mark.parametrize(
         ("name", "value"),

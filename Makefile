@@ -9,6 +9,7 @@ VENV   := .venv
 TRACE  ?= build/demo
 MODEL  ?= build/models/llama
 ASK    ?= twin-b
+NEXT   ?= 0.33.0
 
 # The first interpreter that is new enough; an active environment's own python where it is used.
 ifeq ($(ENGINE),installed)
@@ -73,6 +74,13 @@ lint: $(TOOLS) ## check the code with ruff
 docs: $(READY) ## write the generated reference pages
 	$(PY) -m pagewalk.trace.page > walkthroughs/reference/trace-format.md
 	$(PY) -m pagewalk.probes.page > walkthroughs/reference/probes.md
+	$(PY) -m pagewalk.replay.page > walkthroughs/reference/laws.md
+	$(PY) -m typer pagewalk.cli utils docs --name pagewalk --title "The commands" --output walkthroughs/reference/cli.md
+
+changed: $(TOOLS) ## write the page of what the next release changed (fetches its wheel)
+	@mkdir -p build/next
+	@ls build/next/vllm-$(NEXT)-*.whl >/dev/null 2>&1 || $(PY) -m pip download -q --no-deps --dest build/next vllm==$(NEXT)
+	$(PAGEWALK) excerpts page --against build/next/vllm-$(NEXT)-*.whl --out walkthroughs/changed_$(subst .,_,$(basename $(NEXT))).md
 
 lock: $(TOOLS) ## resolve requirements/*.txt anew
 	$(PY) requirements/lock.py

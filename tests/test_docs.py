@@ -6,18 +6,35 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.cli import app as typer_app
+from typer.testing import CliRunner
 
 from pagewalk.probes import PROBES
 from pagewalk.probes import page as probes_page
+from pagewalk.replay import page as laws_page
 from pagewalk.trace import page as trace_page
 from pagewalk.trace.events import EVENTS
 
+
+def commands_page() -> str:
+    """What Typer writes of the commands."""
+    written = CliRunner().invoke(typer_app, [*COMMANDS, "--title", "The commands"])
+    return written.output.rstrip() + "\n"
+
+
 ROOT = Path(__file__).parents[1]
+COMMANDS = ["pagewalk.cli", "utils", "docs", "--name", "pagewalk"]
 REFERENCE = ROOT / "walkthroughs" / "reference"
 
 
 @pytest.mark.parametrize(
-    ("name", "page"), [("trace-format", trace_page.page), ("probes", probes_page.page)]
+    ("name", "page"),
+    [
+        ("trace-format", trace_page.page),
+        ("probes", probes_page.page),
+        ("laws", laws_page.page),
+        ("cli", commands_page),
+    ],
 )
 def test_generated_pages_are_fresh(name: str, page: object) -> None:
     """`make docs` would change nothing."""

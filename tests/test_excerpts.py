@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_release import LOOP, NAME, line_of, release, wheel
 
-from pagewalk.cli_excerpt import check, excerpt, update
+from pagewalk.cli_excerpt import check, excerpt, page, update
 from pagewalk.errors import PagewalkError
 from pagewalk.pages.fences import page_quotes, quotes, read_fence, stable_id
+from pagewalk.source import drift_page
 from pagewalk.source.drift import Judged
 from pagewalk.source.excerpt import Wanted
 from pagewalk.source.lock import Entry, read_lock, write_lock
@@ -271,6 +272,33 @@ class TestLock:
         )
         assert Judged("a", "p", 1, "s", "moved", now=entry).is_well
         assert not Judged("a", "p", 1, "s", "comments only", now=entry).is_well
+
+
+class TestPage:
+    """The page about another release."""
+
+    def test_names_every_excerpt_and_holds_no_code(self, pages: Path, tmp_path: Path) -> None:
+        """Counts, places in both releases, lines that came and went."""
+        edits = [("append(job)", "add(job)"), ("LIMIT: int", "\n\nLIMIT: int")]
+        new = release(tmp_path / "new", *edits, version="9.9.1")
+        assert page(new, tmp_path / "changed.md") == 0
+        text = (tmp_path / "changed.md").read_text()
+        first = line_of("def skip")
+        assert "# What 9.9.1 changed" in text
+        assert "- **1 changed**: the code differs" in text
+        assert "## [part/turn](part/turn.md)" in text
+        assert f"loop.py, {first} to {first + 1}" in text
+        assert f"loop.py, {first + 2} to {first + 3}" in text
+        assert "| **changed** | +1 −1 |" in text
+        assert "add(job)" not in text
+
+    def test_is_stale_when_the_lock_changes(self, pages: Path, tmp_path: Path) -> None:
+        """It carries what it was made of."""
+        page(release(tmp_path / "new", version="9.9.1"), tmp_path / "changed.md")
+        entries = read_lock(tmp_path / "excerpts.lock")
+        text = (tmp_path / "changed.md").read_text()
+        assert drift_page.digest(entries) in text
+        assert drift_page.digest(entries[1:]) not in text
 
 
 class TestFences:

@@ -14,6 +14,7 @@ import typer
 from pagewalk.cli_common import BROKEN, OK, AsJson, print_json
 from pagewalk.errors import PagewalkError
 from pagewalk.pages.fences import quotes
+from pagewalk.source import drift_page
 from pagewalk.source.drift import Judged, accepted, judge
 from pagewalk.source.excerpt import Excerpt, Wanted, cut, find_place
 from pagewalk.source.locate import names_of
@@ -100,6 +101,21 @@ def update(
     return OK if done else BROKEN
 
 
+@app.command("page")
+def page(
+    against: Annotated[
+        Path, typer.Option(metavar="WHEEL|DIR", help="The release that the page is about.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")],
+    pages: Pages = Path("walkthroughs"),
+    lock: Lock = Path(LOCK),
+) -> int:
+    """Write the page that says what became of every excerpt in another release."""
+    release, judged = _judged(pages, lock, against)
+    out.write_text(drift_page.page(judged, read_lock(lock), release), encoding="utf-8")
+    return OK
+
+
 def fence_text(wanted: Wanted) -> str:
     """The fence that asks for this; JSON's strings and lists are YAML's too."""
     lines = [f"symbol: {wanted.symbol}"]
@@ -149,4 +165,4 @@ def _old(against: Path | None) -> Iterator[Package | None]:
         yield old
 
 
-__all__ = ["app", "check", "excerpt", "fence_text", "update"]
+__all__ = ["app", "check", "excerpt", "fence_text", "page", "update"]

@@ -100,7 +100,7 @@ def _cut(package: Package, wanted: Wanted) -> Excerpt:
         lines=lines,
         marks=marks,
         highlights=tuple(sorted(highlights)),
-        url=_link(package.release, module.file, first, last),
+        url=link(package.release, module.file, first, last),
         code=code_sha(module.tree.body, first, last),
         text=text_sha(lines),
     )
@@ -149,7 +149,7 @@ def _span(wanted: Wanted, symbol: Place, num_lines: int) -> tuple[int, int]:
     return max(1, first - wanted.before), min(num_lines, last + wanted.after)
 
 
-def _link(release: str, file: str, first: int, last: int) -> str:
+def link(release: str, file: str, first: int, last: int) -> str:
     """The lines on the web, at the release's tag; "" for what was never released."""
     tag = release.partition("+")[0]
     if not _TAG.fullmatch(tag):
@@ -157,4 +157,4 @@ def _link(release: str, file: str, first: int, last: int) -> str:
     return f"{_REPOSITORY}/blob/v{tag}/{file}#L{first}-L{last}"
 
 
-__all__ = ["Excerpt", "Wanted", "cut", "find_place"]
+__all__ = ["Excerpt", "Wanted", "cut", "find_place", "link"]

@@ -36,6 +36,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     arguments = typing.get_args(kind)
     if typing.get_origin(kind) is list:
         return st.lists(values(arguments[0]), max_size=3)
+    if typing.get_origin(kind) is tuple:
+        return st.tuples(*map(values, arguments))
     if typing.get_origin(kind) is dict:
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=3)
     assert isinstance(kind, types.UnionType), kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from pagewalk.replay.laws import judge
 from pagewalk.trace.events import StepScheduled
 from pagewalk.trace.read import Trace, open_trace
 from pagewalk.trace.segment import Gap, Segment
+from pagewalk.views.engines import engines as engines_of
+from pagewalk.views.executed import executed
 
 
 def examine(path: Path | Trace) -> dict[str, Any]:
     """Compare replay with the live state, judge the laws, and hold exits against inference."""
     trace = path if isinstance(path, Trace) else open_trace(path)
     engines = [examine_engine(segment) for segment in trace.segments if segment.engines]
+    ranks = [rank for engine in engines_of(trace) for rank in executed(trace, engine)]
     events: Counter[str] = Counter()
     for segment in trace.segments:
         events.update(type(event).__name__ for event in segment.events)
@@ -30,6 +34,7 @@ def examine(path: Path | Trace) -> dict[str, Any]:
         "roles": sorted(role for segment in trace.segments for role in segment.roles),
         "events": dict(events),
         "engines": engines,
+        "ranks": [asdict(rank) for rank in ranks],
     }
 
 
@@ -70,4 +75,8 @@ def must_hold(found: dict[str, Any]) -> int:
         assert engine["broken"] == [], engine["broken"]
         assert engine["unjudged"] == [], engine["unjudged"]
         assert engine["disagreements"] == [], engine["disagreements"]
+    for rank in found["ranks"]:
+        assert rank["differing"] == 0, rank["first"]
+        assert rank["unknown"] == 0
+        assert rank["entries"]
     return sum(engine["snapshots"] for engine in found["engines"])

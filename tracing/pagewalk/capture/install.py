@@ -54,6 +54,9 @@ class Installation:
         if self._active:
             return
         self._active = True
+        for row in self.rows:
+            if row.forget is not None:
+                row.forget()
         for name in dict.fromkeys(module_of(row.target) for row in self.rows):
             wrapt.register_post_import_hook(self._module_imported, name)
 

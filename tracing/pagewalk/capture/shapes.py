@@ -155,6 +155,12 @@ def _detokenized(
     return (kind, encoder.numbers(t, requests), begun, encoder.numbers(t, stopped))
 
 
+def _batch(
+    encoder: Encoder, t: int, kind: Any, step: int, rank: int, requests: list[str], *rest: Any
+) -> tuple[Any, ...]:
+    return (kind, step, rank, encoder.numbers(t, requests), *rest)
+
+
 def _dumped(
     encoder: Encoder,
     t: int,
@@ -197,6 +203,7 @@ SHAPES: dict[type[ev.Event], Shape] = {
     ev.RequestReceived: _first,
     ev.RequestDequeued: _first,
     ev.AbortReceived: _many,
+    ev.BatchPrepared: _batch,
     ev.OutputReceived: _many,
     ev.Detokenized: _detokenized,
     ev.Delivered: _delivered,

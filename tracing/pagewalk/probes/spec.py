@@ -27,6 +27,7 @@ class Probe:
     and `(self, args, kwargs, result, begun)` at `around`, `begun` being what `begin` returned.
     At `construct` the object has been given its number in family `family`. It returns a reading,
     a list of readings or None, holds ids and counts only, and never keeps a live object.
+    A reader that tells only what changed since its last call has a `forget`, called on install.
     `wakes` opens the segment; `urgent` writes before the engine goes on, which may be its end.
     """
 
@@ -42,6 +43,7 @@ class Probe:
     materialise: bool = False
     wakes: bool = False
     urgent: bool = False
+    forget: Callable[[], None] | None = None
     stamp: bool = False
     optional: bool = False
     note: str = ""

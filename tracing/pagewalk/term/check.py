@@ -16,8 +16,11 @@ _MOST_LOSSES = 20
 
 
 def show(console: Console, one: Check) -> None:
-    """Processes, laws, what is wrong, what is unsure, and the outcome."""
+    """Processes, ranks, laws, what is wrong, what is unsure, and the outcome."""
     _segments(console, one)
+    if one.ranks:
+        line(console, "")
+        _ranks(console, one)
     if one.laws:
         line(console, "")
         _laws(console, one)
@@ -43,6 +46,23 @@ def _segments(console: Console, one: Check) -> None:
     ]
     titles = ("process", "acts as", "events", "lost", "steps", "snapshots", "differing", "end")
     table(console, titles, rows, right=range(2, 7))
+
+
+def _ranks(console: Console, one: Check) -> None:
+    """What each rank ran, held against what the scheduler meant."""
+    rows = [
+        (
+            escape(rank.segment),
+            f"{rank.rank}",
+            f"{rank.steps:,}",
+            f"{rank.entries:,}",
+            f"{rank.slots:,}" if rank.slots else Text("·", "quiet"),
+            Text(f"{rank.differing:,}", "hurt" if rank.differing else ""),
+        )
+        for rank in one.ranks
+    ]
+    titles = ("process", "rank", "batches", "table entries", "slots", "unlike the scheduler's")
+    table(console, titles, rows, right=range(1, 6))
 
 
 def _differing(segment: SegmentVerdict) -> Text:
@@ -90,6 +110,13 @@ def _breaches(console: Console, one: Check) -> None:
     for law in one.laws:
         if law.outcome == "broken":
             _breach(console, law)
+    for rank in one.ranks:
+        if rank.first is not None:
+            line(console, "")
+            batches = count(rank.steps, "batch", "batches")
+            told = f" {rank.differing:,} of {batches} of {escape(rank.segment)}; first:"
+            line(console, ("A worker ran something else than the scheduler meant", "hurt"), told)
+            paragraph(console, escape(rank.first.message), indent=2)
     for segment in one.segments:
         if segment.first is not None:
             line(console, "")
@@ -130,6 +157,8 @@ def _outcome(one: Check) -> str:
         laws = sum(law.outcome == "broken" for law in one.laws)
         parts = [f"{count(laws, 'law')} broken"] if laws else []
         parts += [f"{one.diverging:,} of {snapshots} differ"] if one.diverging else []
+        unlike = sum(rank.differing for rank in one.ranks)
+        parts += [f"{unlike:,} batches unlike the scheduler's"] if unlike else []
         return f"broken: {' and '.join(parts)}"
     told = f"{count(one.events, 'event')}, {count(one.steps, 'step')}"
     if one.snapshots:

@@ -24,6 +24,7 @@ from pagewalk.trace.event import SCHEMA_HISTORY, SCHEMA_VERSION, Event
 from pagewalk.trace.life_events import (
     AbortReceived,
     AbortSent,
+    BatchPrepared,
     Delivered,
     Detokenized,
     EngineFailed,
@@ -125,6 +126,7 @@ FAMILIES: dict[str, tuple[type[Event], ...]] = {
         RequestDequeued,
         AbortReceived,
         ExecutionStarted,
+        BatchPrepared,
         ExecutionEnded,
         OutputReceived,
         Detokenized,
@@ -146,6 +148,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AbortReceived",
     "AbortSent",
+    "BatchPrepared",
     "BlocksFreed",
     "BlocksTaken",
     "BlocksTouched",

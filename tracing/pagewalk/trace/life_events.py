@@ -79,6 +79,26 @@ class ExecutionEnded(Event, frozen=True):
     began: int
 
 
+class BatchPrepared(Event, frozen=True):
+    """`GPUModelRunner._prepare_inputs`: the batch of `step` as `rank` is about to run it.
+
+    One request per row, in the worker's own order: `computed[i]` of its tokens have KV, `tokens[i]`
+    more are in the batch. All further lists have one entry per KV-cache group. `rows`: what the
+    worker's block table holds in each row that differs from the batch before, as (row, block ids).
+    `slots`: where each token's KV goes, as runs: first slot, length, first slot, length; empty
+    where only the device knows. `block_sizes` comes with the first batch of a table.
+    """
+
+    step: int
+    rank: int
+    requests: list[int]
+    computed: list[int]
+    tokens: list[int]
+    rows: list[list[tuple[int, list[int]]]] = []
+    slots: list[list[int]] = []
+    block_sizes: list[int] = []
+
+
 class OutputReceived(Event, frozen=True):
     """`EngineCoreClient.get_output(_async)` returned outputs for these requests."""
 

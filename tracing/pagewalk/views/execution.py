@@ -31,7 +31,7 @@ class Execution:
 def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
     """The model runs of an engine by step."""
     found: dict[int, Execution] = {}
-    for segment in _workers(trace, engine):
+    for segment in workers(trace, engine):
         for run in _of_segment(segment):
             known = found.get(run.step)
             if known is None or run.rank < known.rank:
@@ -39,7 +39,7 @@ def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
     return found
 
 
-def _workers(trace: Trace, engine: Engine) -> list[Segment]:
+def workers(trace: Trace, engine: Engine) -> list[Segment]:
     """The engine's own process and its children; any worker where there is but one engine."""
     pid = engine.segment.pid
     own = [one for one in trace.segments if one.pid == pid or _parent(one) == pid]
@@ -70,4 +70,4 @@ def _of_segment(segment: Segment) -> list[Execution]:
     return list(runs.values())
 
 
-__all__ = ["Execution", "executions"]
+__all__ = ["Execution", "executions", "workers"]

@@ -1,6 +1,7 @@
 """Trace -> whether it is whole and true: laws kept, digests equal, nothing lost.
 
-Three outcomes. `broken`: a law is broken or replay differs from the live engine. `unknown`: what
+Three outcomes. `broken`: a law is broken, replay differs from the live engine, or a worker ran
+something else than the scheduler meant. `unknown`: what
 could be checked holds, but something was lost, so not all could be. `holds`: all holds.
 """
 
@@ -21,6 +22,8 @@ from pagewalk.trace.events import (
     StepScheduled,
 )
 from pagewalk.trace.read import Segment, Trace
+from pagewalk.views.engines import engines
+from pagewalk.views.executed import RankVerdict, executed
 from pagewalk.views.walk import Report
 
 Outcome = Literal["holds", "broken", "unknown"]
@@ -80,10 +83,11 @@ class Check:
     losses: tuple[str, ...]
     problems: tuple[str, ...]
     absent: dict[str, str]
+    ranks: tuple[RankVerdict, ...] = ()
 
 
 def check(trace: Trace, report: Report | None = None) -> Check:
-    """Judge every law and compare every digest in every segment."""
+    """Judge every law, compare every digest in every segment, and every batch of every rank."""
     segments: list[SegmentVerdict] = []
     laws: dict[str, LawVerdict] = {}
     todo = sum(len(one.events) for one in trace.segments if one.engines) * 2
@@ -96,8 +100,10 @@ def check(trace: Trace, report: Report | None = None) -> Check:
             done += len(segment.events)
         segments.append(_segment(segment, _shifted(report, done, todo)))
         done += len(segment.events) if segment.engines else 0
-    losses = tuple(_losses(trace, segments, laws))
+    ranks = tuple(rank for engine in engines(trace) for rank in executed(trace, engine))
+    losses = (*_losses(trace, segments, laws), *_uncompared(ranks))
     broken = any(one.outcome == "broken" for one in laws.values())
+    broken = broken or any(one.differing for one in ranks)
     diverging = sum(one.diverging for one in segments)
     return Check(
         outcome="broken" if broken or diverging else "unknown" if losses else "holds",
@@ -111,6 +117,7 @@ def check(trace: Trace, report: Report | None = None) -> Check:
         losses=losses,
         problems=tuple(_problems(trace)),
         absent=trace.header.absent,
+        ranks=ranks,
     )
 
 
@@ -196,6 +203,15 @@ def _losses(trace: Trace, segments: list[SegmentVerdict], laws: dict[str, LawVer
     if not any(one.engines for one in segments):
         found.append("no segment holds an engine core: there is nothing to check")
     return found
+
+
+def _uncompared(ranks: tuple[RankVerdict, ...]) -> list[str]:
+    return [
+        f"{one.segment}: {one.unknown} batches of rank {one.rank} could not be held against the "
+        "scheduler's block tables in full, one of the two was not known"
+        for one in ranks
+        if one.unknown
+    ]
 
 
 def _problems(trace: Trace) -> list[str]:

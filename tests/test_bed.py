@@ -247,6 +247,7 @@ class TestScripts:
         [
             ("trace_request.py", r"^step \d+ +is admitted: \d+ tokens"),
             ("dump_block_tables.py", r"\[1\* 2\* 3"),
+            ("worker_batch.py", r"slots 220, by hand\n(.*\n)*.*, 0 steps differ"),
             ("watch_preemptions.py", r"is back: 96 of its 128 tokens were still cached"),
             ("prefix_cache.py", r"^same-rules +64 of 97 tokens hit"),
         ],

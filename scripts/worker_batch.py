@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pagewalk.bed.engine import arguments, ask, run_script, small_engine
 from pagewalk.capture import tracing
-from pagewalk.replay.batches import Batch, batches
+from pagewalk.replay.batches import Batch
 from pagewalk.views.evidence import Run, replayed
 from pagewalk.views.executed import executed
 
@@ -30,8 +30,7 @@ def main() -> None:
         ask(llm, PROMPTS, max_tokens=12)
 
     run = replayed(directory)
-    ran = {batch.step: batch for batch in batches(run.engine.segment.events)}
-    batch = max(ran.values(), key=lambda one: (len(one.rows), one.step))
+    batch = max(run.batches().values(), key=lambda one: (len(one.rows), one.step))
     print(f"step {batch.step}, blocks of {run.engine.block_sizes[0]} tokens\n")
     for line in rows(run, batch):
         print(line)
@@ -45,19 +44,18 @@ def main() -> None:
 
 def rows(run: Run, batch: Batch) -> list[str]:
     """One line for each row of the worker's batch, and what the scheduler says of it below."""
-    names, size = run.engine.segment.names, run.engine.block_sizes[0]
+    size = run.engine.block_sizes[0]
     meant = {one.request: one for one in run.scheduled(batch.step).requests}
     lines = []
     for row in batch.rows:
-        request = names[row.request]
-        table = meant[request].tables[0]
+        table = meant[row.request].tables[0]
         by_hand = [
             table[position // size] * size + position % size
             for position in range(row.computed, row.computed + row.tokens)
         ]
         known = row.slots[0] if row.slots and row.slots[0] is not None else None
         lines += [
-            f"row {row.row}  {run.name(request):8} {row.computed} computed, {row.tokens} now",
+            f"row {row.row}  {run.name(row.request):8} {row.computed} computed, {row.tokens} now",
             f"       worker     blocks {_listed(row.tables[0])}   slots {_listed(known)}",
             f"       scheduler  blocks {_listed(table)}   slots {_listed(by_hand)}, by hand",
         ]

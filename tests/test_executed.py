@@ -37,7 +37,7 @@ class TestBatches:
             prepared(0, 1, [[(0, [5, 6]), (1, [7])]], fresh=True),
             prepared(1, 2, [[(1, [8])]], slots=[[200, 1, 259, 1]]),
         ]
-        first, second = batches(events)
+        first, second = batches(events, {1: "a", 2: "b"})
         assert [row.tables for row in first.rows] == [((5, 6),), ((7,),)]
         assert [row.tables for row in second.rows] == [((5, 6),), ((8,),)]
         assert [row.slots for row in second.rows] == [((200,),), ((259,),)]
@@ -50,7 +50,7 @@ class TestBatches:
             Dropped(1, 0, 1, "buffer_full"),
             prepared(2, 2, [[(1, [8])]]),
         ]
-        *_, last = batches(events)
+        *_, last = batches(events, {1: "a", 2: "b"})
         assert [row.tables for row in last.rows] == [(None,), ((8,),)]
 
 

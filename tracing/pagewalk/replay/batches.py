@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pagewalk.trace.events import BatchPrepared, Dropped, Event
@@ -18,7 +18,7 @@ class Row:
     """
 
     row: int
-    request: int
+    request: str
     computed: int
     tokens: int
     tables: tuple[tuple[int, ...] | None, ...]
@@ -36,9 +36,11 @@ class Batch:
     rows: tuple[Row, ...]
 
 
-def batches(events: Iterable[Event | Gap]) -> Iterator[Batch]:
-    """The batches of a segment, in order. What a worker's table holds is not known after a loss,
-    until a row is told anew."""
+def batches(events: Iterable[Event | Gap], names: Mapping[int, str]) -> Iterator[Batch]:
+    """The batches of a segment, in order; `names` are the segment's.
+
+    After a loss it is not known what the worker's tables hold, until a row is told anew.
+    """
     known: dict[tuple[int, int, int], tuple[int, ...]] = {}
     sizes: dict[int, tuple[int, ...]] = {}
     for event in events:
@@ -50,11 +52,12 @@ def batches(events: Iterable[Event | Gap]) -> Iterator[Batch]:
             for group, rows in enumerate(event.rows):
                 for row, blocks in rows:
                     known[event.rank, group, row] = tuple(blocks)
-            yield _batch(event, known, sizes.get(event.rank, ()))
+            yield _batch(event, names, known, sizes.get(event.rank, ()))
 
 
 def _batch(
     event: BatchPrepared,
+    names: Mapping[int, str],
     known: dict[tuple[int, int, int], tuple[int, ...]],
     sizes: tuple[int, ...],
 ) -> Batch:
@@ -68,7 +71,7 @@ def _batch(
         rows.append(
             Row(
                 row=row,
-                request=request,
+                request=names.get(request, f"?{request}"),
                 computed=computed,
                 tokens=tokens,
                 tables=tuple(known.get((event.rank, group, row)) for group in groups),

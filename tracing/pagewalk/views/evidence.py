@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from pagewalk.errors import PagewalkError
+from pagewalk.replay.batches import Batch, batches
 from pagewalk.replay.snapshot import SCHEDULED, UPDATED
 from pagewalk.replay.timeline import Timeline
-from pagewalk.trace.events import Event
+from pagewalk.trace.events import Event, RequestEnqueued
 from pagewalk.trace.read import Trace, open_trace
 from pagewalk.views.blocks import Blocks, blocks
 from pagewalk.views.engines import Engine, engines
+from pagewalk.views.execution import workers
 from pagewalk.views.follow import Follower, follow
 from pagewalk.views.identity import identities
 from pagewalk.views.life import Life, life
@@ -75,9 +77,12 @@ class EngineRun:
     @cached_property
     def requests(self) -> tuple[str, ...]:
         """The internal ids of the requests this engine took, in the order they came."""
-        known = identities(self.trace)
-        here = set(self.engine.segment.names.values())
-        return tuple(name for name in known.requests if name in here)
+        number, names = self.engine.number, self.engine.segment.names
+        came = (one for one in self.events(RequestEnqueued) if one.engine == number)
+        here = {names.get(one.request) for one in came}
+        # An engine that was adopted while it ran had requests before the trace began.
+        here |= {share.request for step in self.steps for share in step.scheduled}
+        return tuple(name for name in identities(self.trace).requests if name in here)
 
     def id(self, name: str) -> str:
         """The internal id of a request by its author's name; several or none is an error."""
@@ -104,6 +109,15 @@ class EngineRun:
     def life(self, name: str) -> Life:
         """One request's life over all processes."""
         return life(self.trace, self.engine, identities(self.trace), self.id(name))
+
+    def batches(self, rank: int = 0) -> dict[int, Batch]:
+        """Step -> the batch as that rank ran it, from the worker's own rows."""
+        return {
+            batch.step: batch
+            for segment in workers(self.trace, self.engine)
+            for batch in batches(segment.events, segment.names)
+            if batch.rank == rank
+        }
 
     def events(self, kind: type[E]) -> Iterator[E]:
         """The events of one type in the segment that this engine wrote, in order."""

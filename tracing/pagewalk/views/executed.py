@@ -83,7 +83,7 @@ def executed(trace: Trace, engine: Engine, report: Report | None = None) -> tupl
     """A verdict for each rank that recorded batches of this engine."""
     ran: dict[int, list[tuple[Segment, Batch]]] = defaultdict(list)
     for segment in workers(trace, engine):
-        for batch in batches(segment.events):
+        for batch in batches(segment.events, segment.names):
             ran[batch.step].append((segment, batch))
     ranks: dict[tuple[str, int], _Rank] = {}
     if not ran:
@@ -130,12 +130,12 @@ def _hold(rank: _Rank, intent: _Intent, batch: Batch, segment: Segment) -> None:
     if intent.step.unknown:
         rank.unknown += 1
         return
-    found: tuple[str, str] | None = _membership(intent, batch, segment)
+    found: tuple[str, str] | None = _membership(intent, batch)
     complete = True
     for row in batch.rows:
         if found is not None:
             break
-        name = segment.names.get(row.request, "")
+        name = row.request
         for group in range(min(len(row.tables), len(intent.block_sizes))):
             said, entries, slots, known = _row(intent, batch, row, name, group)
             rank.entries += entries
@@ -154,9 +154,9 @@ def _hold(rank: _Rank, intent: _Intent, batch: Batch, segment: Segment) -> None:
             )  # fmt: skip
 
 
-def _membership(intent: _Intent, batch: Batch, segment: Segment) -> tuple[str, str] | None:
+def _membership(intent: _Intent, batch: Batch) -> tuple[str, str] | None:
     meant = {share.request: share for share in intent.step.scheduled}
-    ran = {segment.names.get(row.request, ""): row for row in batch.rows}
+    ran = {row.request: row for row in batch.rows}
     for name in meant.keys() - ran.keys():
         return name, f"{name} was scheduled and is not in the worker's batch"
     for name, row in ran.items():

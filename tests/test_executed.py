@@ -126,3 +126,26 @@ class TestFaults:
             "token 41: its slot is 73 by the scheduler's table (2 x 32 + 9)"
             in rank["first"]["message"]
         )
+
+    def test_two_engines_in_one_process(self, fork: Fork, models: Models, tmp_path: Path) -> None:
+        """Whose batch it is cannot be told, so nothing is said of it."""
+        model, trace = models("llama"), tmp_path / "trace"
+        found = fork("two", lambda: twice(model, trace)).result()
+        assert found["events"]["EngineConfigured"] == 2
+        assert found["events"]["BatchPrepared"] > 4
+        assert found["ranks"] == []
+
+
+def twice(model: Path, trace: Path) -> dict[str, Any]:
+    """Two engines side by side, with different requests."""
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    from pagewalk.bed.settings import engine_args
+    from pagewalk.capture import tracing
+
+    with tracing(trace, digest="hash"):
+        # The first must stay: with it would go what both share.
+        drives = [Drive(engine_args("llama", model)) for _ in range(2)]
+        for drive, name, length in zip(drives, "ab", (40, 5), strict=True):
+            drive.add(name, list(range(length)), max_tokens=4)
+            drive.run()
+    return examine(trace)

@@ -40,11 +40,14 @@ def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
 
 
 def workers(trace: Trace, engine: Engine) -> list[Segment]:
-    """The engine's own process and its children; any worker where there is but one engine."""
+    """The engine's own process and its children; any worker where there is but one engine.
+
+    A process that ran several engines is left out: a worker's events do not say for which.
+    """
     pid = engine.segment.pid
     own = [one for one in trace.segments if one.pid == pid or _parent(one) == pid]
     lone = sum(len(one.engines) for one in trace.segments) == 1
-    return list(trace.segments) if lone else own
+    return list(trace.segments) if lone else [one for one in own if len(one.engines) <= 1]
 
 
 def _parent(segment: Segment) -> int | None:

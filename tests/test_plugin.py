@@ -176,7 +176,7 @@ class TestSettings:
         assert from_environment({"PAGEWALK": ""}) is None
 
     def test_there_and_back(self, tmp_path: Path) -> None:
-        settings = Settings(tmp_path, "lean", True, "hash", "c0ffee")
+        settings = Settings(tmp_path, "lean", True, "hash", "c0ffee", "docs")
         assert from_environment(settings.environment()) == settings
 
     def test_relative_places_are_made_absolute(self, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The command line: parses, calls a view, prints it.
 
 Exit codes: 0 all is well; 1 a law is broken or replay differs from the live engine (`check`), two
-traces differ (`diff`), an excerpt has changed (`excerpts`), or tracing will not work in full here
-(`doctor`); 2 a mistake in the call, said in one sentence; 3 the
+traces differ (`diff`), a claim does not hold (`claims`), an excerpt has changed (`excerpts`), or
+tracing will not work in full here (`doctor`); 2 a mistake in the call, said in one sentence; 3 the
 trace could not be checked in full, because something was lost (`check`); 130 interrupted; 141
 whoever read the output has closed it. `run` returns the exit code of the command it ran.
 """
@@ -18,6 +18,7 @@ import typer
 
 from pagewalk import (
     __version__,
+    cli_claims,
     cli_diff,
     cli_doctor,
     cli_excerpt,
@@ -25,14 +26,15 @@ from pagewalk import (
     cli_open,
     cli_read,
     cli_run,
+    cli_traces,
 )
 from pagewalk.cli_common import MISTAKE, OK
 from pagewalk.errors import PagewalkError
 
 INTERRUPTED, UNREAD = 130, 141
 _EPILOG = (
-    "Exit codes: 0 all is well; 1 a law is broken, replay or two traces differ, an excerpt has "
-    "changed, or a probe does not fit; "
+    "Exit codes: 0 all is well; 1 a law is broken, replay or two traces differ, a claim fails, "
+    "an excerpt has changed, or a probe does not fit; "
     "2 a mistake in the call; 3 not all could be checked. `run` returns its command's own."
 )
 
@@ -56,6 +58,8 @@ app.command("open")(cli_open.open_report)
 app.command("export")(cli_export.export)
 app.command("excerpt")(cli_excerpt.excerpt)
 app.add_typer(cli_excerpt.app, name="excerpts", help="Hold the excerpts of the pages to a release.")
+app.add_typer(cli_traces.app, name="traces", help="Record the traces of the pages, or list them.")
+app.command("claims")(cli_claims.claims)
 app.command("doctor")(cli_doctor.doctor)
 
 

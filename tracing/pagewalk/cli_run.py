@@ -47,6 +47,14 @@ def run(
             help="Write the live engine's own state for `check` to compare: hashes of it, or all.",
         ),
     ] = "off",
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Stands in the trace for this machine's name, else $PAGEWALK_HOST does.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> int:
     """Run any command with tracing on, and return its exit code."""
     if not command:
@@ -58,7 +66,7 @@ def run(
     _one_of("--digest", digest, DIGESTS)
     place = out if out is not None else Path(time.strftime("pagewalk-trace-%Y%m%d-%H%M%S"))
     _refuse_used(place)
-    code = run_command(command, place, events, record_tokens, digest)
+    code = run_command(command, place, events, record_tokens, digest, host)
     sys.stderr.write(f"pagewalk: {_ending(place)}\n")
     return code
 

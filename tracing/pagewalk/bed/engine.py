@@ -58,7 +58,7 @@ def small_engine(model: str | None = None, **over: Any) -> Iterator[LLM]:
 
     with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
         if model is None:
-            model = str(make("llama", directory))
+            model = str(make("llama", Path(directory) / "llama"))
         else:
             over = {"dtype": "auto", **over}
         llm = LLM(**engine_args("llama", model, use_tqdm_on_load=False, **over))

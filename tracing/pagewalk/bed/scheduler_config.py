@@ -12,6 +12,8 @@ from typing import Any
 
 from pagewalk.bed.settings import settle_environment
 
+NO_MODEL = "no-model"
+
 
 @dataclass(frozen=True)
 class BedShape:
@@ -162,9 +164,12 @@ def _base_config(num_spec_tokens: int) -> Any:
             "prompt_lookup_max": 2,
         }
     with tempfile.TemporaryDirectory() as directory:
-        write_config("llama", Path(directory))
+        # A trace names the model by its directory: the same name in every run.
+        model = Path(directory) / NO_MODEL
+        model.mkdir()
+        write_config("llama", model)
         config = EngineArgs(
-            model=directory,
+            model=str(model),
             skip_tokenizer_init=True,
             enforce_eager=True,
             dtype="float32",

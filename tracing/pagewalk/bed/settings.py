@@ -88,8 +88,7 @@ def engine_args(kind: str, model: str | os.PathLike[str], **over: Any) -> dict[s
 
 
 def _assign(values: dict[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    kept = {name: value for name, value in values.items() if value is not None}
+    for name in values.keys() - kept.keys():
+        os.environ.pop(name, None)
+    os.environ.update(kept)

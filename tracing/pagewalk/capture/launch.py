@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pagewalk.capture.header import HEADER, header_of, new_run
-from pagewalk.capture.settings import Settings
+from pagewalk.capture.settings import HOST, Settings
 from pagewalk.errors import PagewalkError
 
 
@@ -20,13 +20,14 @@ def run_command(
     level: str = "full",
     record_tokens: bool = False,
     digest: str = "off",
+    host: str = "",
 ) -> int:
     """Run `command` under tracing and return its exit code (128 + n if signal n ended it).
 
     Raises:
         PagewalkError: the trace directory cannot be made, or there is no such command.
     """
-    settings = prepare(out, level, record_tokens, digest, command)
+    settings = prepare(out, level, record_tokens, digest, command, host)
     try:
         child = subprocess.Popen(command, env={**os.environ, **settings.environment()})
     except FileNotFoundError as error:
@@ -45,9 +46,17 @@ def run_command(
 
 
 def prepare(
-    out: Path, level: str, record_tokens: bool, digest: str, command: list[str] | None
+    out: Path,
+    level: str,
+    record_tokens: bool,
+    digest: str,
+    command: list[str] | None,
+    host: str = "",
 ) -> Settings:
-    """Make the trace directory and its header for a run whose processes are still to start."""
+    """Make the trace directory and its header for a run whose processes are still to start.
+
+    Without a `host` the one of the environment holds, as in a process that the plugin traces.
+    """
     out = out.absolute()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -63,7 +72,8 @@ def prepare(
             "directory-not-empty",
             f"The trace directory {out} is not empty: name a new one with --out.",
         )
-    settings = Settings(out, level, record_tokens, digest, new_run())
+    host = host or os.environ.get(HOST, "")
+    settings = Settings(out, level, record_tokens, digest, new_run(), host)
     header = header_of(settings.run, command, level, digest)
     try:
         (out / HEADER).write_text(header)

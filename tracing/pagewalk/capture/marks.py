@@ -55,10 +55,9 @@ def unmark(marked: Recompiled) -> None:
 def _shown(file: str) -> str:
     """The path below site-packages: where a user keeps his environments is his own affair."""
     path = Path(file)
-    for root in sys.path:
-        if root and path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name
+    roots = [root for root in sys.path if root and path.is_relative_to(root)]
+    # The nearest one: the program's own directory may hold the whole environment.
+    return path.relative_to(max(roots, key=len)).as_posix() if roots else path.name
 
 
 __all__ = ["mark", "unmark"]

@@ -195,7 +195,7 @@ class Recorder:
             run,
             os.getpid(),
             os.getppid(),
-            socket.gethostname(),
+            self.settings.host or socket.gethostname(),
             self._born[1],
             __version__,
             platform.python_version(),

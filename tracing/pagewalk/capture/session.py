@@ -26,6 +26,7 @@ def tracing(
     events: str = "full",
     record_tokens: bool = False,
     digest: str = "off",
+    host: str = "",
     adopt: Iterable[Any] = (),
     strict: bool = False,
 ) -> Iterator[Path]:
@@ -34,13 +35,14 @@ def tracing(
     Yields the trace directory, which must be new or empty. On exit this process's segment is
     closed and every patched attribute is the engine's own again. Processes of an engine that
     outlives the block go on recording until they end. `adopt` names schedulers of engines that
-    run in this process already. With `strict`, a reader that raises raises here, for tests.
+    run in this process already; `host` stands for this machine's name. With `strict`, a reader
+    that raises raises here, for tests.
 
     Raises:
         PagewalkError: the directory cannot be used, or this process is traced already.
     """
     with _occupied(str(directory)):
-        settings = prepare(Path(directory), events, record_tokens, digest, None)
+        settings = prepare(Path(directory), events, record_tokens, digest, None, host)
         recorder = Recorder(settings)
         _open.add(recorder)
         recorder.follow_forks()

@@ -11,6 +11,7 @@ DIRECTORY = "PAGEWALK"
 EVENTS = "PAGEWALK_EVENTS"
 RECORD_TOKENS = "PAGEWALK_RECORD_TOKENS"
 DIGEST = "PAGEWALK_DIGEST"
+HOST = "PAGEWALK_HOST"
 RUN = "PAGEWALK_RUN"  # set by the first process of a run: "<run id>:<directory>"
 
 LEVELS = ("lean", "full")
@@ -19,13 +20,18 @@ DIGESTS = ("off", "hash", "full")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one process records. `run` joins the processes of one run."""
+    """What one process records. `run` joins the processes of one run.
+
+    `host` stands in a trace for the name of the machine; "" is the real one. One name is taken
+    to mean one clock, so two machines must not share it.
+    """
 
     directory: Path
     level: str = "full"
     record_tokens: bool = False
     digest: str = "off"
     run: str = ""
+    host: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variables that make a child process record into the same trace."""
@@ -35,6 +41,7 @@ class Settings:
             RECORD_TOKENS: "1" if self.record_tokens else "0",
             DIGEST: self.digest,
             RUN: f"{self.run}:{self.directory}",
+            HOST: self.host,
         }
 
 
@@ -55,4 +62,5 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings | None
         record_tokens=environ.get(RECORD_TOKENS, "0") not in ("", "0"),
         digest=mode if mode in DIGESTS else "off",
         run=run,
+        host=environ.get(HOST, ""),
     )

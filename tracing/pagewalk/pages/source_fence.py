@@ -27,6 +27,7 @@ from pymdownx.superfences import SuperFencesException
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.fences import SourceFence, read_fence
 from pagewalk.pages.source_notes import check_notes
+from pagewalk.pages.thin import thin
 from pagewalk.source.excerpt import Excerpt, cut
 from pagewalk.source.package import VLLM, chosen, open_package
 
@@ -34,6 +35,8 @@ _SPANS = "__span"
 _COMMENT = re.compile(r'<span class="c\w*">[^<]*</span>')
 _NUMBER = re.compile(r"\((?=\d+\))")
 _OPENING = re.compile(r"<div[^>]*>")
+# A link at each line number would be a stop of the keyboard at each line, and has no name.
+_ANCHOR = '<a href="#__codelineno'
 
 
 def validate_source(
@@ -99,7 +102,8 @@ def render(fence: SourceFence, excerpt: Excerpt, md: Any) -> str:
         classes=["pagewalk-source"],
         attrs=data,
     )
-    html = _COMMENT.sub(_without_numbers, html)
+    html = _COMMENT.sub(_without_numbers, thin(html))
+    html = html.replace(_ANCHOR, f'<a tabindex="-1" aria-hidden="true"{_ANCHOR[2:]}')
     for number, line in excerpt.marks:
         html = _mark(html, fence.id, number, line)
     opening = _OPENING.match(html)

@@ -16,6 +16,9 @@ import argparse
 import os
 from dataclasses import dataclass
 
+ENGINE = "llama"
+ARGUMENTS = ("--model", "{model}", "--dtype", "float32")
+
 # Nothing is fetched, nothing is reported, little is logged: read before vLLM is imported.
 SWITCHES = {
     "HF_HUB_OFFLINE": "1",

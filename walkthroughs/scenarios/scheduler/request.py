@@ -1,0 +1,66 @@
+"""Four requests: one grows, one gives way to it, one needs a grammar, and one is aborted."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from pagewalk.bed.engine import small_engine
+
+ENGINE = "llama"
+
+WALK = (
+    "A page walk is what a memory unit does with the tables it keeps, level by level, to the end."
+)
+RIVAL = "Here is one who came a bit later. "
+
+
+def send(engine: Any, name: str, prompt: str, max_tokens: int, **more: Any) -> None:
+    """Hand one request to the engine: a character is a token."""
+    from vllm import SamplingParams, TokensPrompt
+
+    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, **more)
+    engine.add_request(name, TokensPrompt(prompt_token_ids=list(prompt.encode())), params)
+
+
+def run(engine: Any) -> None:
+    """Step until nothing is left."""
+    while engine.has_unfinished_requests():
+        engine.step()
+
+
+def grammar_is_ready(engine: Any) -> bool:
+    """Ask every request of the scheduler whether its grammar is compiled."""
+    requests = engine.engine_core.engine_core.scheduler.requests.values()
+    return all(one.structured_output_request.grammar is not None for one in requests)
+
+
+def main() -> None:
+    """Room for five blocks of 32 tokens: `walk` grows, and `rival` has to give way."""
+    from vllm.sampling_params import StructuredOutputsParams
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="directory of a model (default: a tiny one is made)")
+    options = parser.parse_args()
+    with small_engine(options.model, num_gpu_blocks_override=6, max_model_len=128) as llm:
+        engine = llm.llm_engine
+        send(engine, "walk", WALK, max_tokens=10, ignore_eos=True)
+        send(engine, "rival", RIVAL, max_tokens=12, ignore_eos=True)
+        run(engine)
+
+        choice = StructuredOutputsParams(choice=["yes", "no"])
+        send(engine, "answer", "Yes or no?", max_tokens=20, structured_outputs=choice)
+        while not grammar_is_ready(engine):  # it compiles in a thread
+            time.sleep(0.01)
+        run(engine)
+
+        send(engine, "dropped", "Count to a million.", max_tokens=100, ignore_eos=True)
+        for _ in range(3):
+            engine.step()
+        engine.abort_request(["dropped"])
+        run(engine)
+
+
+if __name__ == "__main__":
+    main()

@@ -42,7 +42,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak docs lint clean distclean lock
+.PHONY: help demo test soak docs lint clean distclean lock traces site serve zensical
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,29 @@ changed: $(TOOLS) ## write the page of what the next release changed (fetches it
 	@ls build/next/vllm-$(NEXT)-*.whl >/dev/null 2>&1 || $(PY) -m pip download -q --no-deps --dest build/next vllm==$(NEXT)
 	$(PAGEWALK) excerpts page --against build/next/vllm-$(NEXT)-*.whl --out walkthroughs/changed_$(subst .,_,$(basename $(NEXT))).md
 
+traces: $(READY) ## record the traces of the pages anew (ARGS=... names some)
+	$(PAGEWALK) traces record $(ARGS)
+
+# What pages need beside themselves is made first; then each claim is judged while they are built.
+site: $(TOOLS) ## build the website into build/site
+	@$(PY) -m pagewalk.pages.prepare walkthroughs
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --site-dir build/site
+	@echo "The website is in build/site: make serve shows it."
+
+serve: $(TOOLS) ## show the website on this machine alone, and follow changes
+	@$(PY) -m pagewalk.pages.prepare walkthroughs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs serve --no-strict --dev-addr 127.0.0.1:8000
+
+# What each directive leaves in the pages, which Zensical must make too.
+SENTINELS := pagewalk-tick pagewalk-source <pagewalk-player pagewalk-exits
+
+zensical: $(TOOLS) $(VENV)/.zensical ## build the website with Zensical too, into build/zensical
+	@$(PY) -m pagewalk.pages.prepare walkthroughs
+	@$(PY) -m zensical build --clean --config-file zensical.yml
+	@for one in $(foreach one,$(SENTINELS),'$(one)'); do grep -rqF --include=index.html -e "$$one" \
+	  build/zensical || { echo "Zensical's pages lack $$one: see the warnings above."; exit 1; }; done
+	@echo "The website by Zensical is in build/zensical."
+
 lock: $(TOOLS) ## resolve requirements/*.txt anew
 	$(PY) requirements/lock.py
 
@@ -120,6 +143,10 @@ $(VENV)/.ready: $(VENV)/.package
 $(VENV)/.tools: requirements/test.txt requirements/site.txt $(VENV)/.ready
 	@$(PY) requirements/install.py requirements/test.txt
 	@$(PY) requirements/install.py requirements/site.txt
+	@touch $@
+
+$(VENV)/.zensical: requirements/zensical.txt $(VENV)/.tools
+	@$(PY) requirements/install.py requirements/zensical.txt
 	@touch $@
 
 build/plugin/.ready: pyproject.toml requirements/overlay.py

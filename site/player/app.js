@@ -23,17 +23,21 @@ export class App {
     this.clock = new Clock({
       notable: () => this.notable,
       frame: () => this.frame,
+      first: () => this.first,
       last: () => this.last,
       advance: (frames) => this.go(this.frame + frames, { play: true }),
       changed: () => this.notify("play"),
     });
   }
 
-  load(model) {
+  /** A trace to show; the transport is held to the frames `from` to `to`. */
+  load(model, { from = 0, to = model.frameCount - 1 } = {}) {
     this.clock.stop();
     this.model = model;
     this.names = new Names(model);
-    this.last = model.frameCount - 1;
+    this.end = model.frameCount - 1;
+    this.first = Math.max(0, Math.min(from, this.end));
+    this.last = Math.max(this.first, Math.min(to, this.end));
     this.request = -1;
     this.block = -1;
     this.focus = -1;
@@ -42,21 +46,28 @@ export class App {
     this.nulls = new Set(
       model.header.pools.filter((one) => Number.isInteger(one.null_block) && one.null_block >= 0).map((one) => one.first + one.null_block),
     );
-    this.marks = worthwhile(model);
+    this.allMarks = worthwhile(model);
+    this.marks = this.held(this.allMarks);
     this.marked = Object.fromEntries(Object.entries(this.marks).map(([kind, frames]) => [kind, new Set(frames)]));
     this.kind = Object.keys(this.marks).find((kind) => this.marks[kind].length) || "preemption";
     this.ends = Int32Array.from({ length: model.requestCount }, (_, request) => model.finishedFrame(request));
     this.ended = Array.from(this.ends.keys()).filter((request) => this.ends[request] >= 0);
     this.ended.sort((a, b) => this.ends[a] - this.ends[b]);
-    this.frame = 0;
-    this.enter(0);
+    this.frame = this.first;
+    this.enter(this.first);
+  }
+
+  /** The marks that the transport can reach. */
+  held(marks) {
+    const within = (frame) => frame >= this.first && frame <= this.last;
+    return Object.fromEntries(Object.entries(marks).map(([kind, frames]) => [kind, frames.filter(within)]));
   }
 
   /** Goes to a frame, as near as the trace has it. A person's move ends the play. */
   go(frame, { play = false, scrub = false } = {}) {
     if (!this.model) return;
     if (!play) this.clock.stop();
-    const next = Math.max(0, Math.min(this.last, frame));
+    const next = Math.max(this.first, Math.min(this.last, frame));
     if (next === this.frame) return;
     this.enter(next);
     this.notify(scrub ? "scrub" : "step");
@@ -133,7 +144,7 @@ export class App {
   frameName(frame, withTime = false) {
     if (frame === 0) return withTime ? "Before the first step" : "start";
     const { model } = this;
-    const name = frame === this.last ? "end" : `step ${number(model.step(frame))}`;
+    const name = frame === this.end ? "end" : `step ${number(model.step(frame))}`;
     return withTime ? `${name[0].toUpperCase()}${name.slice(1)}, at ${duration(model.time(frame))}` : name;
   }
 
@@ -199,7 +210,7 @@ export class App {
   hitsOf(request) {
     if (this.hits === null) {
       this.hits = new Map();
-      const frames = this.marks.hit;
+      const frames = this.allMarks.hit;
       for (const frame of frames.length > MOST_HITS ? [] : frames) {
         for (const one of hitsAt(this.model, frame)) {
           if (!this.hits.has(one)) this.hits.set(one, new Set());

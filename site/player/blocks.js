@@ -28,8 +28,8 @@ export class Blocks {
     this.stage = h("div", { class: "stage" }, h("div", { class: "strip" }, this.title, this.slots), this.place, this.lines);
     this.legend = legend();
     this.node = h(
-      "section",
-      { class: "pane blocks", "aria-label": "KV blocks" },
+      "div",
+      { role: "group", class: "pane blocks", "aria-label": "KV blocks" },
       this.stage,
       this.caption,
       h("div", { class: "free-row" }, this.next, this.orderButton),
@@ -92,6 +92,8 @@ export class Blocks {
     const size = app.blockSize(table);
     const { computed } = app.model.status(request) || { computed: 0 };
     const found = [];
+    // Each group begins a row.
+    if (at > 0) found.push(this.once(`r${at}`, () => h("li", { class: "break", "aria-hidden": "true" })));
     if (several) found.push(this.once(`g${at}`, () => h("li", { class: "group", text: `group ${at}` })));
     // The last slots are where it grows: a long table shows its beginning and its end.
     const skip = blocks.length > MOST_SLOTS ? blocks.length - MOST_SLOTS : 0;

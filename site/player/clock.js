@@ -5,10 +5,10 @@ const NOTABLE = 1700;
 const SHORTEST = 16;
 export const SPEEDS = [0.5, 1, 2, 4, 16, 64];
 
-/** Calls `advance(frames)` until stopped; `notable(frame)` says where to dwell. */
+/** Calls `advance(frames)` from `first()` to `last()`; `notable(frame)` says where to dwell. */
 export class Clock {
-  constructor({ notable, frame, last, advance, changed }) {
-    Object.assign(this, { notable, frame, last, advance, changed });
+  constructor({ notable, frame, first, last, advance, changed }) {
+    Object.assign(this, { notable, frame, first, last, advance, changed });
     this.speed = 1;
     this.playing = false;
     this.request = 0;
@@ -20,9 +20,9 @@ export class Clock {
   }
 
   start() {
-    if (this.last() < 1) return;
+    if (this.last() <= this.first()) return;
     // At the end, play begins again.
-    if (this.frame() >= this.last()) this.advance(-this.frame());
+    if (this.frame() >= this.last()) this.advance(this.first() - this.frame());
     this.playing = true;
     this.due = performance.now() + this.wait();
     this.request = requestAnimationFrame((now) => this.tick(now));

@@ -21,7 +21,7 @@ export class Detail {
     this.app = app;
     this.request = h("div", { class: "card-request" });
     this.block = h("div", { class: "card-block" });
-    this.node = h("section", { class: "pane detail", "aria-label": "What is chosen", hidden: true }, this.request, this.block);
+    this.node = h("div", { role: "group", class: "pane detail", "aria-label": "What is chosen", hidden: true }, this.request, this.block);
   }
 
   load() {
@@ -83,7 +83,7 @@ export class Detail {
     const rows = app.model.lane(request).slice(0, MOST).map(({ from, to: end, kind }) => {
       const to = Math.max(from, end - 1);
       const steps = from === to ? app.frameName(from) : `${app.frameName(from).replace(/^step/, "steps")} to ${app.frameName(to).replace(/^step /, "")}`;
-      const took = duration(app.model.time(Math.min(end, app.last)) - app.model.time(from));
+      const took = duration(app.model.time(Math.min(end, app.end)) - app.model.time(from));
       const node = h("li", { class: `phase phase-${kind}` }, jump(app, from, steps), h("span", { class: "what", text: kind }), h("span", { class: "took", text: took }));
       this.marks.push([node, from, to]);
       return node;
@@ -103,7 +103,7 @@ export class Detail {
         h("span", { class: "what" }, LIFE[what] || what, request >= 0 && what !== "cached" && what !== "evicted" ? [what === "shared" ? " with " : " by ", app.names.who(request, app.select, 16)] : ""),
       );
       const next = shown.slice(at + 1).find((one) => one.frame > frame);
-      this.blockMarks.push([node, frame, next ? next.frame - 1 : app.last]);
+      this.blockMarks.push([node, frame, next ? next.frame - 1 : app.end]);
       return node;
     });
     return [

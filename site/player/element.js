@@ -2,7 +2,8 @@
 //
 // `panes`: any of grid queues step detail lanes table; all where it is not said.
 // `src` is an address, or `#id` of an element of the page that holds the payload as base64.
-// `embedded`: the player keeps off the page's address. `keys="page"`: it hears keys of the whole page.
+// `from`, `to`: the steps that the transport is held to.
+// `embedded`: the player keeps off the page's address and follows its theme. `keys="page"`: it hears keys of the whole page.
 // Events: `trace-ready`, `step-change` {step, frame, request, block}, `theme-change` {theme}.
 
 import { App } from "./app.js";
@@ -17,7 +18,7 @@ const HASH_WAIT = 250;
 const SCRUB_WAIT = 200;
 
 class PagewalkPlayer extends HTMLElement {
-  static observedAttributes = ["src", "step", "select", "panes", "theme"];
+  static observedAttributes = ["src", "step", "select", "panes", "theme", "from", "to"];
 
   constructor() {
     super();
@@ -44,6 +45,11 @@ class PagewalkPlayer extends HTMLElement {
     this.watcher.observe(document.body, { attributes: true, attributeFilter: ["data-md-color-scheme"] });
     this.sizes = new ResizeObserver(() => this.later(true));
     this.sizes.observe(this.view.root);
+    // Several players of a page need names of their own.
+    const figure = this.closest("figure[id]");
+    if (figure) this.view.root.setAttribute("aria-label", `Trace player ${figure.id}`);
+    // The page around has a switch of its own.
+    this.view.themeButton.hidden = this.hasAttribute("embedded");
     this.setPanes();
     this.setTheme();
     this.open();
@@ -68,7 +74,8 @@ class PagewalkPlayer extends HTMLElement {
     if (name === "src") this.open();
     else if (name === "panes") this.setPanes();
     else if (name === "theme") this.setTheme();
-    else this.fromAttributes();
+    else if (name === "step" || name === "select") this.fromAttributes();
+    else if (this.app.model) this.start(this.app.model);
   }
 
   /** The model on show, null before `trace-ready`. */
@@ -108,7 +115,7 @@ class PagewalkPlayer extends HTMLElement {
   }
 
   start(model) {
-    this.app.load(model);
+    this.app.load(model, this.range(model));
     this.view.load(model);
     this.fromAttributes();
     if (!this.hasAttribute("embedded")) this.followHash();
@@ -118,6 +125,12 @@ class PagewalkPlayer extends HTMLElement {
     this.state();
     this.dispatchEvent(new CustomEvent("trace-ready", { bubbles: true, composed: true }));
     if (this.hasAttribute("play") && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.app.clock.start();
+  }
+
+  /** The frames of `from` and `to`; a step that the trace lacks holds nothing. */
+  range(model) {
+    const [from, to] = ["from", "to"].map((name) => frameOf(model, this.getAttribute(name) ?? ""));
+    return { from: from < 0 ? undefined : from, to: to < 0 ? undefined : to };
   }
 
   fromAttributes() {

@@ -35,7 +35,7 @@ function action({ key, shiftKey }, app, { find, help }) {
     " ": () => app.clock.toggle(),
     ArrowLeft: () => app.go(app.frame - far),
     ArrowRight: () => app.go(app.frame + far),
-    Home: () => app.go(0),
+    Home: () => app.go(app.first),
     End: () => app.go(app.last),
     "[": () => app.jump(-1),
     "]": () => app.jump(1),

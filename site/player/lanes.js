@@ -37,8 +37,8 @@ export class Lanes {
     this.found = h("ul", { class: "found", role: "list" });
     this.hint = h("p", { class: "lanes-hint" });
     this.node = h(
-      "section",
-      { class: "pane lanes", "aria-label": "Requests over time" },
+      "div",
+      { role: "group", class: "pane lanes", "aria-label": "Requests over time" },
       h("div", { class: "lanes-head" }, h("h2", { text: "Requests over all steps" }), laneLegend(), this.find),
       this.found,
       h("div", { class: "lanes-body" }, this.labels, this.plot),
@@ -95,7 +95,7 @@ export class Lanes {
   frameAt(event) {
     const rect = this.plot.getBoundingClientRect();
     const at = Math.floor(((event.clientX - rect.left) / rect.width) * this.app.model.frameCount);
-    return Math.max(0, Math.min(this.app.last, at));
+    return Math.max(0, Math.min(this.app.end, at));
   }
 
   rowAt(event) {

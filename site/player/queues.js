@@ -17,7 +17,7 @@ export class Queues {
     this.app = app;
     this.rows = new Map();
     this.parts = {};
-    this.node = h("section", { class: "pane queues", "aria-label": "Queues" });
+    this.node = h("div", { role: "group", class: "pane queues", "aria-label": "Queues" });
     for (const [key, title] of [
       ["running", "Running"],
       ["preempted", "Preempted"],

@@ -29,8 +29,8 @@ export class Step {
     this.limits = h("dl", { class: "limits" });
     this.all = h("details", { class: "all", on: { toggle: () => this.facts(app) } }, this.summary, this.list);
     this.node = h(
-      "section",
-      { class: "pane step", "aria-label": "This step" },
+      "div",
+      { role: "group", class: "pane step", "aria-label": "This step" },
       this.title,
       this.budgetText,
       this.budget,
@@ -183,7 +183,7 @@ function exitKind({ kind_name: kind, loop }, refusal) {
 
 /** The two numbers that decided, where the engine said them. */
 function compared({ required, available }) {
-  if (typeof required === "number" && typeof available === "number") return `${number(required)} blocks needed, ${number(available)} free`;
+  if (typeof required === "number" && typeof available === "number") return `${count(required, "block")} needed, ${number(available)} free`;
   return "";
 }
 

@@ -26,7 +26,7 @@ export class StepTable {
       ),
       this.more,
     );
-    this.node = h("section", { class: "pane table", "aria-label": "Step as a table" }, this.box);
+    this.node = h("div", { role: "group", class: "pane table", "aria-label": "Step as a table" }, this.box);
   }
 
   load() {

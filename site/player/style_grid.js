@@ -7,6 +7,8 @@ export const GRID = `
 .table-title .quiet { font-weight: 400; font-size: 13px; }
 .table-title .unpin { font-size: 12px; font-weight: 400; color: var(--quiet); margin-inline-start: 6px; }
 .slots { display: flex; flex-wrap: wrap; gap: 4px; min-height: 46px; max-height: 150px; overflow-y: auto; align-items: stretch; }
+.slots .break { flex-basis: 100%; }
+.slots:has(.break) { row-gap: 1px; }
 .slots .none, .slots .group { align-self: center; color: var(--quiet); padding: 0 6px; }
 .slot {
   position: relative; width: 46px; height: 44px; padding: 0; overflow: clip; display: flex; flex-direction: column;

@@ -35,12 +35,12 @@ export class Transport {
     );
     this.kinds = h("div", { class: "kinds", role: "group", "aria-label": "Events" });
     this.node = h(
-      "section",
-      { class: "transport", "aria-label": "Controls" },
+      "div",
+      { role: "group", class: "transport", "aria-label": "Controls" },
       h(
         "div",
         { class: "buttons" },
-        button(icon("first"), "First step", () => app.go(0)),
+        button(icon("first"), "First step", () => app.go(app.first)),
         button(icon("back"), "Previous step", () => app.go(app.frame - 1)),
         this.play,
         button(icon("next"), "Next step", () => app.go(app.frame + 1)),
@@ -54,10 +54,12 @@ export class Transport {
   }
 
   load(model) {
-    attr(this.slider, "max", this.app.last);
-    this.slider.disabled = this.app.last < 1;
+    const { first, last } = this.app;
+    attr(this.slider, "min", first);
+    attr(this.slider, "max", last);
+    this.slider.disabled = last <= first;
     this.kinds.replaceChildren(...Object.keys(KINDS).map((kind) => this.kindRow(kind)));
-    this.widest = `step ${number(model.step(this.app.last))} of ${number(model.step(this.app.last))}`;
+    this.widest = `step ${number(model.step(this.app.end))} of ${number(model.step(this.app.end))}`;
     this.where.style.setProperty("min-width", `${this.widest.length}ch`);
   }
 
@@ -84,7 +86,7 @@ export class Transport {
       h("span", { class: "many", text: number(many) }),
     );
     label.disabled = many === 0;
-    return h("div", { class: "kind-row", data: { kind } }, previous, label, next);
+    return h("div", { class: `kind-row${many ? "" : " none"}`, data: { kind } }, previous, label, next);
   }
 
   setSpeed() {
@@ -92,11 +94,11 @@ export class Transport {
   }
 
   draw(app) {
-    const { model, frame, last } = app;
+    const { model, frame, end } = app;
     if (Number(this.slider.value) !== frame) this.slider.value = String(frame);
     const text = app.frameName(frame);
     attr(this.slider, "aria-valuetext", `${text}. ${app.sentence}`);
-    put(this.where, frame === 0 || frame === last ? text : `${text} of ${number(model.step(last))}`);
+    put(this.where, frame === 0 || frame === end ? text : `${text} of ${number(model.step(end))}`);
     for (const row of this.kinds.children) {
       const chosen = row.dataset.kind === app.kind;
       row.classList.toggle("chosen", chosen);
@@ -133,7 +135,7 @@ export class Transport {
       pen.fillStyle = style.getPropertyValue(kind === "preemption" || kind === "refusal" ? "--red" : tall ? "--ink" : "--quiet");
       pen.globalAlpha = tall ? 1 : 0.55;
       for (const frame of app.marks[kind]) {
-        const x = 8 + ((width - 16) * frame) / Math.max(1, app.last);
+        const x = 8 + ((width - 16) * (frame - app.first)) / Math.max(1, app.last - app.first);
         const left = Math.round(x * ratio) / ratio - (tall ? 1 : 0.75);
         if (tall) pen.fillRect(left, 0, 2, height);
         else pen.fillRect(left, row * ROW, 1.5, ROW - 1);

@@ -13,6 +13,7 @@ import { Transport } from "./transport.js";
 import { asNodes } from "./words.js";
 
 const MANY = 300; // requests
+const NO_MODEL = "no-model";
 const THEME_SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 
 /** Everything inside the shadow root. */
@@ -125,15 +126,19 @@ export class View {
 /** Model, release, device, requests, blocks, date: what is on show. */
 function about(header, model) {
   const size = header.tables[0]?.block_size;
+  const name = String(header.model || "").split("/").filter(Boolean).pop() || "trace";
+  // The bed of `pagewalk.bed.scheduler`: no engine was live.
+  const alone = name === NO_MODEL;
+  const date = safe(header.recorded || "", 40).slice(0, 10);
   const blocks = count(model.blockCount, "block");
   const parts = [
-    h("b", {}, h("bdi", { text: safe(String(header.model || "").split("/").filter(Boolean).pop() || "trace", 40) })),
+    h("b", {}, h("bdi", { text: alone ? "scheduler alone" : safe(name, 40) })),
     header.dp_rank ? `rank ${number(header.dp_rank)}` : "",
     header.release ? `vLLM ${safe(header.release, 30)}` : "",
-    safe(header.device || "", 30),
+    alone ? "" : safe(header.device || "", 30),
     count(model.requestCount, "request"),
     size ? `${blocks} of ${number(size)} tokens` : blocks,
-    header.recorded ? `recorded live ${safe(header.recorded, 40).slice(0, 10)}` : "",
+    date ? `recorded ${alone ? "" : "live "}${date}` : "",
   ].filter(Boolean);
   return parts.flatMap((one, at) => (at ? [" · ", one] : [one]));
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from site_build import Built, build, missing
 
 ORIGIN = "http://pagewalk.test"
 PLAYER = Path(__file__).parents[2] / "site" / "player"
@@ -54,6 +55,15 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The website as `make site` builds it, once for all tests."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    return build(tmp_path_factory.mktemp("built"))
+
+
 class Site:
     """Pages of one test. `outside` and `errors` are what must not be there at its end; a test
     that expects an error takes it out of `errors`."""
@@ -78,6 +88,11 @@ class Site:
     def folder(self, prefix: str, folder: Path) -> None:
         """Serve the files of a folder under a prefix that ends with a slash."""
         self._folders[prefix] = folder
+
+    def body(self, address: str) -> bytes:
+        """What is served under an address of the origin."""
+        found = self._find(address.partition("#")[0].removeprefix(ORIGIN))
+        return found[0] if found else b""
 
     def open(self, path: str = "/", **options: Any) -> Any:
         """A page of the origin in a fresh context; `options` are those of the context."""
@@ -132,6 +147,7 @@ class Site:
             return self._files[path]
         for prefix, folder in self._folders.items():
             file = folder / path.removeprefix(prefix)
+            file = file / "index.html" if file.is_dir() else file
             if path.startswith(prefix) and file.is_file() and file.resolve().is_relative_to(folder):
                 kind = TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0]
                 return file.read_bytes(), kind or "application/octet-stream"

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from pagewalk.probes import PROBES
 from pagewalk.probes import page as probes_page
 from pagewalk.replay import page as laws_page
+from pagewalk.source import drift_page
+from pagewalk.source.lock import LOCK, read_lock
 from pagewalk.trace import page as trace_page
 from pagewalk.trace.events import EVENTS
 
@@ -68,3 +70,9 @@ def test_readme_names_only_commands_that_exist() -> None:
     made = set(re.findall(r"`make ([a-z]+)", text)) | set(re.findall(r"^make ([a-z]+)", text, re.M))
     assert made
     assert made <= targets
+
+
+def test_the_page_of_what_changed_is_about_these_excerpts() -> None:
+    """`make changed` has run since the lock was last written."""
+    text = (ROOT / "walkthroughs" / "changed_0_33.md").read_text()
+    assert f"excerpts: {drift_page.digest(read_lock(ROOT / LOCK))} -->" in text

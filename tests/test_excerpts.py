@@ -285,11 +285,13 @@ class TestPage:
         text = (tmp_path / "changed.md").read_text()
         first = line_of("def skip")
         assert "# What 9.9.1 changed" in text
-        assert "- **1 changed**: the code differs" in text
-        assert "## [part/turn](part/turn.md)" in text
+        assert "**2 of 3 do the same there.**" in text
+        assert "## Changed" in text
+        assert "| [part/turn](part/turn.md) | `Loop.turn.skip` |" in text
         assert f"loop.py, {first} to {first + 1}" in text
         assert f"loop.py, {first + 2} to {first + 3}" in text
-        assert "| **changed** | +1 −1 |" in text
+        assert "| +1 −1 |" in text
+        assert "| [part/turn](part/turn.md) | 3 | 0 | 2 |" in text
         assert "add(job)" not in text
 
     def test_is_stale_when_the_lock_changes(self, pages: Path, tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
 import msgspec
 
-from pagewalk.source.drift import STATUSES, Judged, Status
+from pagewalk.source.drift import Judged, Status
 from pagewalk.source.excerpt import link
 from pagewalk.source.lock import Entry
 
@@ -17,16 +16,20 @@ _HEAD = """\
 <!-- Written by `make changed`. Do not edit. excerpts: {digest} -->
 # What {release} changed
 
-Every excerpt of this site is bound to a symbol of vLLM {base} and locked in `excerpts.lock`. This
-page holds each of them against vLLM {release}. A changed excerpt means: read its page with care,
-if {release} is what you run.
+The pages of this site explain vLLM {base}. They quote {all} pieces of its source, each found by its
+symbol and never by a line number. Here each piece is held against vLLM {release}.
 
-{counts}
+**{well} of {all} do the same there.** If {release} is what you run, read the pages below with care.
 
 """
-_ORDER: tuple[Status, ...] = (
-    "gone", "ambiguous", "changed", "comments only", "moved", "same", "unlocked", "unused",
-)  # fmt: skip
+# In the order of the page: what a reader should look at first.
+_SECTIONS: dict[Status, tuple[str, str]] = {
+    "gone": ("Gone", "What the excerpt shows is no longer written like this there."),
+    "ambiguous": ("More than one", "Several places there read like the excerpt."),
+    "changed": ("Changed", "The code differs."),
+    "comments only": ("Comments only", "The code is the same. Comments or line breaks differ."),
+}
+_KEPT: tuple[Status, ...] = ("moved", "same")
 
 
 def digest(entries: Iterable[Entry]) -> str:
@@ -36,29 +39,48 @@ def digest(entries: Iterable[Entry]) -> str:
 
 
 def page(judged: Sequence[Judged], entries: Sequence[Entry], release: str) -> str:
-    """The whole page, Markdown: the counts, and for each page its excerpts and their fate."""
-    found = Counter(one.status for one in judged)
-    counts = "\n".join(
-        f"- **{found[status]} {status}**: {STATUSES[status]}." for status in _ORDER if found[status]
-    )
+    """The whole page, Markdown: what differs, kind by kind, and how much of each page does not."""
     base = ", ".join(sorted({entry.release for entry in entries}))
-    parts = [_HEAD.format(digest=digest(entries), release=release, base=base, counts=counts)]
-    for name, rows in groupby(judged, key=lambda one: one.page):
-        # The lock counts from the repository's root, links from the folder of the pages.
-        within = name.partition("/")[2]
-        parts.append(f"## [{within.removesuffix('.md')}]({within})\n\n")
-        parts.append(f"| excerpt | in {base} | in {release} | | lines |\n")
-        parts.append("| --- | --- | --- | --- | --- |\n")
-        parts.extend(_row(one) for one in rows)
-        parts.append("\n")
-    return "".join(parts).rstrip() + "\n"
+    well = sum(one.status in (*_KEPT, "comments only") for one in judged)
+    parts = [
+        _HEAD.format(digest=digest(entries), release=release, base=base, all=len(judged), well=well)
+    ]
+    for status, (title, told) in _SECTIONS.items():
+        rows = [one for one in judged if one.status == status]
+        if rows:
+            parts.append(f"## {title}\n\n{told}\n\n")
+            parts.append(f"| page | excerpt | in {base} | in {release} | lines |\n")
+            parts.append("| --- | --- | --- | --- | --- |\n")
+            parts.extend(_row(one) for one in rows)
+            parts.append("\n")
+    return "".join([*parts, _kept(judged, release)])
+
+
+def _kept(judged: Sequence[Judged], release: str) -> str:
+    """How many excerpts of each page are as they were."""
+    counts = {one.page: Counter[str]() for one in judged}
+    for one in judged:
+        counts[one.page][one.status] += 1
+    rows = [
+        f"| {_page(name)} | {found.total()} | {found['same']} | {found['moved']} |\n"
+        for name, found in counts.items()
+    ]
+    return (
+        f"## Unchanged\n\nThe same lines, at the same place in {release} or at another one.\n\n"
+        f"| page | excerpts | same place | moved |\n| --- | ---: | ---: | ---: |\n{''.join(rows)}"
+    )
 
 
 def _row(one: Judged) -> str:
     symbol = one.symbol.rpartition(":")[2] or one.symbol
-    status = f"**{one.status}**" if one.status not in ("same", "moved") else one.status
-    cells = (f"`{symbol}`", _place(one.entry), _place(one.now), status, _lines(one.diff))
+    cells = (_page(one.page), f"`{symbol}`", _place(one.entry), _place(one.now), _lines(one.diff))
     return f"| {' | '.join(cells)} |\n"
+
+
+def _page(name: str) -> str:
+    """The lock counts from the repository's root, links from the folder of the pages."""
+    within = name.partition("/")[2]
+    return f"[{within.removesuffix('.md')}]({within})"
 
 
 def _place(entry: Entry | None) -> str:

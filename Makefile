@@ -42,7 +42,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak docs lint clean distclean lock traces site serve zensical
+.PHONY: help demo test soak docs changed compatibility lint clean distclean lock traces site serve zensical
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ changed: $(TOOLS) ## write the page of what the next release changed (fetches it
 	@mkdir -p build/next
 	@ls build/next/vllm-$(NEXT)-*.whl >/dev/null 2>&1 || $(PY) -m pip download -q --no-deps --dest build/next vllm==$(NEXT)
 	$(PAGEWALK) excerpts page --against build/next/vllm-$(NEXT)-*.whl --out walkthroughs/changed_$(subst .,_,$(basename $(NEXT))).md
+
+compatibility: $(TOOLS) ## write the page of which releases fit (RELEASES="wheels or directories")
+	$(PY) -m pagewalk.compatibility $(RELEASES) > walkthroughs/reference/compatibility.md
 
 traces: $(READY) ## record the traces of the pages anew (ARGS=... names some)
 	$(PAGEWALK) traces record $(ARGS)

@@ -22,6 +22,10 @@ DOCS = ROOT / "walkthroughs"
 SCENARIOS = scenarios(DOCS)
 # A chapter is a folder of pages that stand on recorded runs.
 CHAPTERS = sorted({one.stem.partition("/")[0] for one in SCENARIOS if "/" in one.stem})
+# What no CPU engine runs is told from the source alone, and the page says so at its top.
+SOURCE_ONLY = ("workers/runner_v2.md",)
+# Two ranks of a model on two cores take minutes, and a killed worker is killed at any moment.
+SLOW = ("workers/executor", "workers/executor_dies")
 
 # What an engine writes while it is built, before anybody asks it for anything.
 _BIRTH = (
@@ -55,13 +59,14 @@ def predicates() -> list[tuple[str, str]]:
     ]
 
 
-def chapter_pages(index: bool = False) -> list[Path]:
-    """The pages of the chapters, with or without the pages that open them."""
+def chapter_pages(all_of_them: bool = False) -> list[Path]:
+    """The pages of the chapters; those that open one or have no run only when asked for."""
     return sorted(
         page
         for chapter in CHAPTERS
         for page in (DOCS / chapter).glob("*.md")
-        if index or page.stem != "index"
+        if all_of_them
+        or (page.stem != "index" and page.relative_to(DOCS).as_posix() not in SOURCE_ONLY)
     )
 
 

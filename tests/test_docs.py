@@ -72,6 +72,15 @@ def test_readme_names_only_commands_that_exist() -> None:
     assert made <= targets
 
 
+def test_the_page_of_releases_knows_every_probe() -> None:
+    """Each component has its row, with as many probes as there are now."""
+    text = (REFERENCE / "compatibility.md").read_text()
+    for component in {row.component for row in PROBES}:
+        rows = [row for row in PROBES if row.component == component]
+        (line,) = [one for one in text.splitlines() if one.startswith(f"| {component} |")]
+        assert f" of {len(rows)} |" in line
+
+
 def test_the_page_of_what_changed_is_about_these_excerpts() -> None:
     """`make changed` has run since the lock was last written."""
     text = (ROOT / "walkthroughs" / "changed_0_33.md").read_text()

@@ -11,6 +11,7 @@ from committed_pages import (
     DOCS,
     ROOT,
     SCENARIOS,
+    SLOW,
     chapter_pages,
     newborn,
     perform,
@@ -31,6 +32,9 @@ from pagewalk.views.verdict import check
 
 PREDICATES = [pytest.param(*one, id="::".join(one)) for one in predicates()]
 EVERY_SCENARIO = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.stem)
+AFRESH = [
+    pytest.param(one, marks=pytest.mark.slow) if one.stem in SLOW else one for one in SCENARIOS
+]
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +131,7 @@ def fresh(
 class TestFresh:
     """The same scenarios on the engine that is installed here."""
 
-    @EVERY_SCENARIO
+    @pytest.mark.parametrize("scenario", AFRESH, ids=lambda one: one.stem)
     def test_every_claim_holds(self, scenario: Scenario, fresh: Callable[[Scenario], Path]) -> None:
         judged = judge_new(scenario, fresh(scenario))
         assert judged.claims

@@ -40,7 +40,7 @@ def stem_of(path: Path) -> str:
     return found[1].stem
 
 
-EVERY_PAGE = pytest.mark.parametrize("path", chapter_pages(index=True), ids=shown)
+EVERY_PAGE = pytest.mark.parametrize("path", chapter_pages(all_of_them=True), ids=shown)
 CHAPTER_PAGE = pytest.mark.parametrize("path", chapter_pages(), ids=shown)
 
 

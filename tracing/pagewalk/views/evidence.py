@@ -21,7 +21,7 @@ from pagewalk.views.blocks import Blocks, blocks
 from pagewalk.views.engines import Engine, engines
 from pagewalk.views.execution import workers
 from pagewalk.views.follow import Follower, follow
-from pagewalk.views.identity import identities
+from pagewalk.views.identity import Identities, identities
 from pagewalk.views.life import Life, life
 from pagewalk.views.step import Preemption, Step
 from pagewalk.views.steps import steps
@@ -82,13 +82,13 @@ class EngineRun:
         here = {names.get(one.request) for one in came}
         # An engine that was adopted while it ran had requests before the trace began.
         here |= {share.request for step in self.steps for share in step.scheduled}
-        return tuple(name for name in identities(self.trace).requests if name in here)
+        return tuple(name for name in self._known.requests if name in here)
 
     def id(self, name: str) -> str:
         """The internal id of a request by its author's name; several or none is an error."""
         if name in self.requests:
             return name
-        mine = identities(self.trace).by_external.get(name, ())
+        mine = self._known.by_external.get(name, ())
         found = [one for one in mine if one in self.requests]
         # vLLM appends eight characters to an id; with no front end in the trace only they tell.
         found = found or [one for one in self.requests if one.rpartition("-")[0] == name]
@@ -100,7 +100,7 @@ class EngineRun:
 
     def name(self, request: str) -> str:
         """The author's name of a request, by its internal id."""
-        return identities(self.trace).external(request) or request
+        return self._known.external(request) or request
 
     def follow(self, name: str) -> Follower:
         """One request's turns, waits, losses and prefix lookups."""
@@ -108,7 +108,7 @@ class EngineRun:
 
     def life(self, name: str) -> Life:
         """One request's life over all processes."""
-        return life(self.trace, self.engine, identities(self.trace), self.id(name))
+        return life(self.trace, self.engine, self._known, self.id(name))
 
     def batches(self, rank: int = 0) -> dict[int, Batch]:
         """Step -> the batch as that rank ran it, from the worker's own rows."""
@@ -122,6 +122,10 @@ class EngineRun:
     def events(self, kind: type[E]) -> Iterator[E]:
         """The events of one type in the segment that this engine wrote, in order."""
         return (one for one in self.engine.segment.events if isinstance(one, kind))
+
+    @cached_property
+    def _known(self) -> Identities:
+        return identities(self.trace)
 
     @cached_property
     def _timeline(self) -> Timeline:

@@ -288,8 +288,8 @@ class TestPage:
         assert "**2 of 3 do the same there.**" in text
         assert "## Changed" in text
         assert "| [part/turn](part/turn.md) | `Loop.turn.skip` |" in text
-        assert f"loop.py, {first} to {first + 1}" in text
-        assert f"loop.py, {first + 2} to {first + 3}" in text
+        assert f"[{first} to {first + 1}](" in text
+        assert f"[{first + 2} to {first + 3}](" in text
         assert "| +1 −1 |" in text
         assert "| [part/turn](part/turn.md) | 3 | 0 | 2 |" in text
         assert "add(job)" not in text

@@ -49,9 +49,11 @@ def page(judged: Sequence[Judged], entries: Sequence[Entry], release: str) -> st
         rows = [one for one in judged if one.status == status]
         if rows:
             parts.append(f"## {title}\n\n{told}\n\n")
-            parts.append(f"| page | excerpt | in {base} | in {release} | lines |\n")
-            parts.append("| --- | --- | --- | --- | --- |\n")
-            parts.extend(_row(one) for one in rows)
+            titles = ("page", "excerpt", f"lines in {base}", f"in {release}", "")
+            if not any(one.now for one in rows):
+                titles = titles[:3]
+            parts.append(f"| {' | '.join(titles)} |\n|{' --- |' * len(titles)}\n")
+            parts.extend(_row(one, len(titles)) for one in rows)
             parts.append("\n")
     return "".join([*parts, _kept(judged, release)])
 
@@ -71,10 +73,10 @@ def _kept(judged: Sequence[Judged], release: str) -> str:
     )
 
 
-def _row(one: Judged) -> str:
+def _row(one: Judged, columns: int) -> str:
     symbol = one.symbol.rpartition(":")[2] or one.symbol
     cells = (_page(one.page), f"`{symbol}`", _place(one.entry), _place(one.now), _lines(one.diff))
-    return f"| {' | '.join(cells)} |\n"
+    return f"| {' | '.join(cells[:columns])} |\n"
 
 
 def _page(name: str) -> str:
@@ -86,8 +88,7 @@ def _page(name: str) -> str:
 def _place(entry: Entry | None) -> str:
     if entry is None:
         return ""
-    file = entry.file.rpartition("/")[2]
-    text = f"{file}, {entry.first} to {entry.last}"
+    text = f"{entry.first} to {entry.last}"
     url = link(entry.release, entry.file, entry.first, entry.last)
     return f"[{text}]({url})" if url else text
 

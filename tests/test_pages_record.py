@@ -309,7 +309,7 @@ class TestPlaces:
     @pytest.mark.parametrize(
         "text",
         [
-            '"file": "/work/main/x.py"',
+            '"file": "/home/ann/x.py"',
             '"error": "OSError: [Errno 2] /tmp/x"',
             '"model": "/root"',
             '"file": "C:\\\\\\\\models\\\\\\\\x"',

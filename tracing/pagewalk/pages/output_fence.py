@@ -9,11 +9,10 @@ they recorded it themselves, as the page's "Run it" says.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -22,6 +21,7 @@ from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.stem import STEM, Page, short, trace_path
 from pagewalk.pages.walk_body import bad, fenced
 from pagewalk.pages.walk_html import SEARCH, add, code
+from pagewalk.variables import in_environment
 
 LANGUAGE = "pagewalk"
 READING = ("show", "request", "requests", "why", "blocks", "check")
@@ -89,29 +89,15 @@ def _printed(arguments: list[str], told: str) -> str:
     from pagewalk.cli import main
 
     out, err = StringIO(), StringIO()
-    with _plain_terminal(), redirect_stdout(out), redirect_stderr(err):
+    # No colour, and the same width wherever the site is built.
+    plain_terminal = in_environment({"NO_COLOR": "1", "COLUMNS": str(_WIDTH)})
+    with plain_terminal, redirect_stdout(out), redirect_stderr(err):
         code = main(arguments)
     if code == _MISTAKE:
         said = " ".join(err.getvalue().split()).removeprefix("pagewalk: ")
         raise PagewalkError("command-fails", f"`{plain(told, 160)}` fails: {said}")
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     return "\n".join(lines).strip("\n")
-
-
-@contextmanager
-def _plain_terminal() -> Iterator[None]:
-    """No colour, and the same width wherever the site is built."""
-    wanted = {"NO_COLOR": "1", "COLUMNS": str(_WIDTH)}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 __all__ = ["LANGUAGE", "READING", "format_output", "run"]

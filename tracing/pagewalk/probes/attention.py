@@ -1,0 +1,269 @@
+"""Attention selection and metadata -> event: which backend, why, and what it is told of a batch.
+
+Everything is read from host memory. Where lengths live on a device, their copy on the host is read,
+and no tensor is ever looked into but those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pagewalk.probes.spec import STEP, Probe, Reading, argument, optional_argument
+from pagewalk.trace.events import (
+    AttentionPrepared,
+    AttentionSelected,
+    BackendChosen,
+    BackendsJudged,
+)
+
+GROUP = "vllm.v1.worker.utils:AttentionGroup"
+WORKER = "vllm.v1.worker.worker_base:WorkerWrapperBase"
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+LAYERS = 4  # names of layers that an event carries; their number is always told
+_PLAIN = (bool, int, float, type(None))
+_SIZED = (list, tuple, dict)
+_COUNTS = ("num_reqs", "num_actual_tokens", "max_query_len", "max_seq_len")
+
+
+class _Memory:
+    """What this process is executing, and what the last events said."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
+        self.step, self.rank = -1, 0
+        self.seq_lens: dict[int, Any] = {}  # rank -> those of its last event
+        self.places: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # group -> part
+        self.fields: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+_memory = _Memory()
+
+
+def backends_judged(platform: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading:
+    """The candidates in the platform's order, each with the reasons for which it was refused."""
+    valid, refused = result
+    ranked = [(one.priority, one.backend.name, []) for one in valid]
+    ranked += [(place, one.name, list(map(str, why))) for one, (place, why) in refused.items()]
+    layer = _asked(argument(args, kwargs, 1, "attn_selector_config"))
+    return (BackendsJudged, layer, [(name, why) for _, name, why in sorted(ranked)])
+
+
+def backend_chosen(platform: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading:
+    """The backend that layers of one kind get, and the one that the user asked for."""
+    asked = argument(args, kwargs, 0, "selected_backend")
+    return (
+        BackendChosen,
+        _asked(argument(args, kwargs, 1, "attn_selector_config")),
+        asked.name if asked is not None else "",
+        str(result).rpartition(".")[2],
+        str(platform.device_name),
+    )
+
+
+def _asked(config: Any) -> dict[str, Any]:
+    """What a layer asks for, but for what it does not."""
+    return {
+        name: value
+        if value.__class__ in _PLAIN
+        else str(getattr(value, "value", value)).removeprefix("torch.")
+        for name, value in config._asdict().items()
+        if value is not None and value is not False
+    }
+
+
+def attention_selected(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> list[Reading]:
+    """Each set of layers with its backend, its KV-cache spec and its block sizes."""
+    return _selected(runner, argument(args, kwargs, 1, "kernel_block_sizes"))
+
+
+def attention_selected_v2(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> list[Reading]:
+    """The same in model runner V2, which keeps the block sizes of the kernels."""
+    return _selected(runner, runner.kernel_block_sizes)
+
+
+def _selected(runner: Any, sizes: Any) -> list[Reading]:
+    rank = int(runner.vllm_config.parallel_config.rank)
+    readings: list[Reading] = []
+    for group, parts in enumerate(runner.attn_groups):
+        for part, one in enumerate(parts):
+            _memory.places[one] = part
+            spec, builder = one.kv_cache_spec, one.backend.get_builder_cls()
+            size = getattr(one, "kernel_block_size", None)
+            if size is None:
+                size = sizes[group] if group < len(sizes) else 0
+            readings.append(
+                (
+                    AttentionSelected,
+                    rank,
+                    group,
+                    part,
+                    one.backend.get_name(),
+                    builder.__name__,
+                    type(spec).__name__,
+                    int(spec.block_size),
+                    int(size),
+                    builder.get_cudagraph_support(runner.vllm_config, spec).name,
+                    len(one.layer_names),
+                    [str(name) for name in one.layer_names[:LAYERS]],
+                )
+            )
+    return readings
+
+
+def entered(worker: Any, args: Args, kwargs: Kwargs) -> bool:
+    """Which step is being executed: metadata built outside one is for warming up."""
+    output = argument(args, kwargs, 0, "scheduler_output")
+    _memory.step, _memory.rank = getattr(output, STEP, -1), int(worker.worker.rank)
+    return True
+
+
+def left(worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any) -> None:
+    """Nothing is told: it only keeps what comes after apart from the step."""
+    _memory.step = -1
+
+
+def attention_prepared(group: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
+    """Lengths of a batch as the runner hands them to a backend, and the backend's own metadata."""
+    if _memory.step < 0:
+        return None
+    told = argument(args, kwargs, 0, "common_attn_metadata")
+    starts = told.query_start_loc_cpu.numpy()[: told.num_reqs + 1]
+    lengths, source = told.seq_lens, "seq_lens"
+    if lengths.device.type != "cpu":
+        lengths, source = told.seq_lens_cpu_upper_bound, "seq_lens_cpu_upper_bound"
+    seq_lens = lengths.numpy()[: told.num_reqs].copy() if lengths is not None else None
+    if seq_lens is None:
+        source = ""
+    known = group in _memory.fields
+    return (
+        AttentionPrepared,
+        _memory.step,
+        _memory.rank,
+        int(group.kv_cache_group_id),
+        int(told.num_reqs),
+        int(told.num_actual_tokens),
+        int(told.max_query_len),
+        int(told.max_seq_len),
+        _alike(starts[1:] - starts[:-1]),
+        _grown(seq_lens),
+        _changed(group, result, told),
+        "" if known else type(result).__name__,
+        _memory.places.get(group, 0),
+        optional_argument(args, kwargs, 1, "ubatch_idx", 0),
+        source,
+    )
+
+
+def _alike(values: Any) -> list[int] | int:
+    """One number where all rows have it, as they do while all of them decode."""
+    if len(values) and (values == values[0]).all():
+        return int(values[0])
+    return list(values.tolist())
+
+
+def _grown(seq_lens: Any) -> list[int] | int:
+    """By how much each row grew since the event before, where that is one number."""
+    if seq_lens is None:
+        return []
+    before = _memory.seq_lens.get(_memory.rank)
+    _memory.seq_lens[_memory.rank] = seq_lens
+    if before is not None and len(before) == len(seq_lens) > 0:
+        grown = seq_lens - before
+        if (grown == grown[0]).all():
+            return int(grown[0])
+    return list(seq_lens.tolist())
+
+
+def _changed(group: Any, metadata: Any, told: Any) -> dict[str, Any]:
+    """The fields of the backend's metadata that are not as they were, described."""
+    now = {name: _described(value) for name, value in getattr(metadata, "__dict__", {}).items()}
+    for name in _COUNTS:
+        if name in now and now[name] == getattr(told, name):
+            now[name] = "="
+    before = _memory.fields.get(group)
+    _memory.fields[group] = now
+    if before is None:
+        return now
+    return {name: what for name, what in now.items() if name not in before or before[name] != what}
+
+
+def _described(value: Any) -> Any:
+    """A small value itself; type, shape and device of a tensor; the type and length of the rest.
+
+    No words are made here: the encoder does that, off the engine's path.
+    """
+    if value.__class__ in _PLAIN:
+        return value
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return (value.dtype, shape, getattr(value, "device", "cpu"))
+    if isinstance(value, _SIZED):
+        return (value.__class__, len(value))
+    return (value.__class__,)
+
+
+PROBES = (
+    Probe(
+        "attention",
+        "vllm.platforms.cuda:CudaPlatformBase.get_valid_backends",
+        "after",
+        backends_judged,
+        ("attn_selector_config",),
+        level="full",
+    ),
+    *(
+        Probe(
+            "attention",
+            f"{platform}.get_attn_backend_cls",
+            "after",
+            backend_chosen,
+            ("selected_backend", "attn_selector_config"),
+            level="full",
+        )
+        for platform in (
+            "vllm.platforms.cuda:CudaPlatformBase",
+            "vllm.platforms.cpu:CpuPlatform",
+        )
+    ),
+    Probe(
+        "attention",
+        "vllm.v1.worker.gpu_model_runner:GPUModelRunner.initialize_metadata_builders",
+        "after",
+        attention_selected,
+        ("kernel_block_sizes",),
+        level="full",
+    ),
+    Probe(
+        "attention",
+        "vllm.v1.worker.gpu.model_runner:GPUModelRunner.initialize_kv_cache",
+        "after",
+        attention_selected_v2,
+        level="full",
+    ),
+    Probe(
+        "attention",
+        f"{WORKER}.execute_model",
+        "around",
+        left,
+        ("scheduler_output",),
+        level="full",
+        begin=entered,
+    ),
+    Probe(
+        "attention",
+        f"{GROUP}.build_metadata",
+        "after",
+        attention_prepared,
+        ("common_attn_metadata",),
+        level="full",
+        forget=_memory.forget,
+        optional=True,
+        note="older releases call the builders without it",
+    ),
+)

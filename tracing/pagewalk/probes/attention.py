@@ -7,7 +7,6 @@ and no tensor is ever looked into but those.
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from pagewalk.probes.spec import STEP, Probe, Reading, argument, optional_argument
 from pagewalk.trace.events import (
@@ -38,8 +37,8 @@ class _Memory:
         """Start anew."""
         self.step, self.rank = -1, 0
         self.seq_lens: dict[int, Any] = {}  # rank -> those of its last event
-        self.places: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # group -> part
-        self.fields: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+        self.parts: dict[tuple[int, str], int] = {}  # group and first layer -> part
+        self.fields: dict[tuple[int, int, int], dict[str, Any]] = {}  # rank, group, part
 
 
 _memory = _Memory()
@@ -92,7 +91,7 @@ def _selected(runner: Any, sizes: Any) -> list[Reading]:
     readings: list[Reading] = []
     for group, parts in enumerate(runner.attn_groups):
         for part, one in enumerate(parts):
-            _memory.places[one] = part
+            _memory.parts[group, one.layer_names[0]] = part
             spec, builder = one.kv_cache_spec, one.backend.get_builder_cls()
             size = getattr(one, "kernel_block_size", None)
             if size is None:
@@ -140,21 +139,24 @@ def attention_prepared(group: Any, args: Args, kwargs: Kwargs, result: Any) -> R
     seq_lens = lengths.numpy()[: told.num_reqs].copy() if lengths is not None else None
     if seq_lens is None:
         source = ""
-    known = group in _memory.fields
+    number = int(group.kv_cache_group_id)
+    part = _memory.parts.get((number, group.layer_names[0]), 0)
+    place = (_memory.rank, number, part)
+    known = place in _memory.fields
     return (
         AttentionPrepared,
         _memory.step,
         _memory.rank,
-        int(group.kv_cache_group_id),
+        number,
         int(told.num_reqs),
         int(told.num_actual_tokens),
         int(told.max_query_len),
         int(told.max_seq_len),
         _alike(starts[1:] - starts[:-1]),
         _grown(seq_lens),
-        _changed(group, result, told),
+        _changed(place, result, told),
         "" if known else type(result).__name__,
-        _memory.places.get(group, 0),
+        part,
         optional_argument(args, kwargs, 1, "ubatch_idx", 0),
         source,
     )
@@ -180,14 +182,14 @@ def _grown(seq_lens: Any) -> list[int] | int:
     return list(seq_lens.tolist())
 
 
-def _changed(group: Any, metadata: Any, told: Any) -> dict[str, Any]:
+def _changed(place: tuple[int, int, int], metadata: Any, told: Any) -> dict[str, Any]:
     """The fields of the backend's metadata that are not as they were, described."""
     now = {name: _described(value) for name, value in getattr(metadata, "__dict__", {}).items()}
     for name in _COUNTS:
         if name in now and now[name] == getattr(told, name):
             now[name] = "="
-    before = _memory.fields.get(group)
-    _memory.fields[group] = now
+    before = _memory.fields.get(place)
+    _memory.fields[place] = now
     if before is None:
         return now
     return {name: what for name, what in now.items() if name not in before or before[name] != what}
@@ -225,6 +227,7 @@ PROBES = (
             backend_chosen,
             ("selected_backend", "attn_selector_config"),
             level="full",
+            wakes=True,
         )
         for platform in (
             "vllm.platforms.cuda:CudaPlatformBase",

@@ -38,7 +38,9 @@ class _Memory:
         self.step, self.rank = -1, 0
         self.seq_lens: dict[int, Any] = {}  # rank -> those of its last event
         self.parts: dict[tuple[int, str], int] = {}  # group and first layer -> part
-        self.fields: dict[tuple[int, int, int], dict[str, Any]] = {}  # rank, group, part
+        # Rank, group and part -> class and fields of the backend's metadata.
+        self.kinds: dict[tuple[int, int, int], str] = {}
+        self.fields: dict[tuple[int, int, int], dict[str, Any]] = {}
 
 
 _memory = _Memory()
@@ -132,76 +134,78 @@ def attention_prepared(group: Any, args: Args, kwargs: Kwargs, result: Any) -> R
     if _memory.step < 0:
         return None
     told = argument(args, kwargs, 0, "common_attn_metadata")
-    starts = told.query_start_loc_cpu.numpy()[: told.num_reqs + 1]
+    count = told.num_reqs
+    starts = told.query_start_loc_cpu.numpy()
     lengths, source = told.seq_lens, "seq_lens"
     if lengths.device.type != "cpu":
         lengths, source = told.seq_lens_cpu_upper_bound, "seq_lens_cpu_upper_bound"
-    seq_lens = lengths.numpy()[: told.num_reqs].copy() if lengths is not None else None
-    if seq_lens is None:
-        source = ""
     number = int(group.kv_cache_group_id)
     part = _memory.parts.get((number, group.layer_names[0]), 0)
     place = (_memory.rank, number, part)
-    known = place in _memory.fields
+    kind = type(result).__name__
+    if _memory.kinds.get(place) == kind:
+        kind = ""
+    else:
+        _memory.kinds[place], _memory.fields[place] = kind, {}
     return (
         AttentionPrepared,
         _memory.step,
         _memory.rank,
         number,
-        int(told.num_reqs),
+        int(count),
         int(told.num_actual_tokens),
         int(told.max_query_len),
         int(told.max_seq_len),
-        _alike(starts[1:] - starts[:-1]),
-        _grown(seq_lens),
+        _alike((starts[1 : count + 1] - starts[:count]).tolist()),
+        _grown(lengths.numpy()[:count].copy()) if lengths is not None else [],
         _changed(place, result, told),
-        "" if known else type(result).__name__,
+        kind,
         part,
         optional_argument(args, kwargs, 1, "ubatch_idx", 0),
-        source,
+        source if lengths is not None else "",
     )
 
 
-def _alike(values: Any) -> list[int] | int:
+def _alike(values: list[int]) -> list[int] | int:
     """One number where all rows have it, as they do while all of them decode."""
-    if len(values) and (values == values[0]).all():
-        return int(values[0])
-    return list(values.tolist())
+    if values and values.count(values[0]) == len(values):
+        return values[0]
+    return values
 
 
 def _grown(seq_lens: Any) -> list[int] | int:
     """By how much each row grew since the event before, where that is one number."""
-    if seq_lens is None:
-        return []
     before = _memory.seq_lens.get(_memory.rank)
     _memory.seq_lens[_memory.rank] = seq_lens
     if before is not None and len(before) == len(seq_lens) > 0:
-        grown = seq_lens - before
-        if (grown == grown[0]).all():
-            return int(grown[0])
+        grown = _alike((seq_lens - before).tolist())
+        if grown.__class__ is int:
+            return grown
     return list(seq_lens.tolist())
 
 
 def _changed(place: tuple[int, int, int], metadata: Any, told: Any) -> dict[str, Any]:
     """The fields of the backend's metadata that are not as they were, described."""
-    now = {name: _described(value) for name, value in getattr(metadata, "__dict__", {}).items()}
-    for name in _COUNTS:
-        if name in now and now[name] == getattr(told, name):
-            now[name] = "="
-    before = _memory.fields.get(place)
-    _memory.fields[place] = now
-    if before is None:
-        return now
-    return {name: what for name, what in now.items() if name not in before or before[name] != what}
+    known = _memory.fields[place]
+    changed = {}
+    for name, value in getattr(metadata, "__dict__", {}).items():
+        what: Any
+        if value.__class__ not in _PLAIN:
+            what = _described(value)
+        elif name in _COUNTS and value == getattr(told, name):
+            what = "="
+        else:
+            what = value
+        if name not in known or known[name] != what or known[name].__class__ is not what.__class__:
+            known[name] = changed[name] = what
+    return changed
 
 
 def _described(value: Any) -> Any:
-    """A small value itself; type, shape and device of a tensor; the type and length of the rest.
+    """Type, shape and device of a tensor; the type, and the length, of what is no small value.
 
     No words are made here: the encoder does that, off the engine's path.
     """
-    if value.__class__ in _PLAIN:
-        return value
     shape = getattr(value, "shape", None)
     if shape is not None:
         return (value.dtype, shape, getattr(value, "device", "cpu"))

@@ -64,7 +64,8 @@ class AttentionPrepared(Event, frozen=True):
     number: each row has so many more than in this rank's event before. `source` says where they
     were read: `seq_lens` where the backend reads them too, `seq_lens_cpu_upper_bound` where only
     the device has those. `fields`: what differs in the backend's own metadata from the batch
-    before; `kind` is its class, and comes with the first. `ubatch` counts parts of a split batch.
+    before; `kind` is its class, and comes when it is another one, with all fields. `ubatch` counts
+    parts of a split batch.
     """
 
     step: int

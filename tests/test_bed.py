@@ -248,6 +248,8 @@ class TestScripts:
             ("trace_request.py", r"^step \d+ +is admitted: \d+ tokens"),
             ("dump_block_tables.py", r"\[1\* 2\* 3"),
             ("worker_batch.py", r"slots 220, by hand\n(.*\n)*.*, 0 steps differ"),
+            ("attention_metadata.py", r"query_start_loc +38.*seq 25\n(.*\n)*.*, 0 steps differ"),
+            ("attention_backends.py", r"gets CPUAttentionBackend\n(.*\n)*.*validates nothing"),
             ("watch_preemptions.py", r"is back: 96 of its 128 tokens were still cached"),
             ("prefix_cache.py", r"^same-rules +64 of 97 tokens hit"),
         ],
@@ -265,6 +267,18 @@ class TestScripts:
         assert re.search(said, done.stdout, re.MULTILINE), done.stdout
         assert str(out) in done.stdout
         assert (out / "header.json").is_file()
+
+    def test_another_device_is_not_judged(self, tmp_path: Path) -> None:
+        """What this machine cannot know is said, and not guessed."""
+        script = ROOT / "scripts" / "attention_backends.py"
+        done = subprocess.run(
+            [sys.executable, str(script), "--device", "tpu", "--out", str(tmp_path / "trace")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Nothing can be said of tpu" in done.stdout
 
     def test_a_full_directory_is_one_sentence(self, tmp_path: Path) -> None:
         """Nothing is written over, and no traceback is shown."""

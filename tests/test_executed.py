@@ -15,15 +15,17 @@ from engines.drive import Drive
 from engines.verify import examine
 
 from pagewalk.cli_read import check
-from pagewalk.replay.batches import batches
-from pagewalk.trace.events import BatchPrepared, Dropped
+from pagewalk.replay.batches import Batch, Row, batches
+from pagewalk.replay.prepared import Prepared, prepared
+from pagewalk.trace.events import AttentionPrepared, BatchPrepared, Dropped
+from pagewalk.views.lengths import compare_lengths
 
 Fork = Callable[..., Child]
 Models = Callable[[str], Path]
 SIZE = 32
 
 
-def prepared(seq: int, step: int, rows: Any, *, fresh: bool = False, **more: Any) -> BatchPrepared:
+def rows_of(seq: int, step: int, rows: Any, *, fresh: bool = False, **more: Any) -> BatchPrepared:
     """A batch of two requests on rank 0, one token each."""
     sizes = [SIZE] if fresh else []
     return BatchPrepared(seq, 0, step, 0, [1, 2], [40, 3], [1, 1], rows, block_sizes=sizes, **more)
@@ -34,8 +36,8 @@ class TestBatches:
 
     def test_rows_stay_until_they_change(self) -> None:
         events = [
-            prepared(0, 1, [[(0, [5, 6]), (1, [7])]], fresh=True),
-            prepared(1, 2, [[(1, [8])]], slots=[[200, 1, 259, 1]]),
+            rows_of(0, 1, [[(0, [5, 6]), (1, [7])]], fresh=True),
+            rows_of(1, 2, [[(1, [8])]], slots=[[200, 1, 259, 1]]),
         ]
         first, second = batches(events, {1: "a", 2: "b"})
         assert [row.tables for row in first.rows] == [((5, 6),), ((7,),)]
@@ -46,12 +48,107 @@ class TestBatches:
 
     def test_after_a_loss_nothing_is_known(self) -> None:
         events = [
-            prepared(0, 1, [[(0, [5, 6]), (1, [7])]], fresh=True),
+            rows_of(0, 1, [[(0, [5, 6]), (1, [7])]], fresh=True),
             Dropped(1, 0, 1, "buffer_full"),
-            prepared(2, 2, [[(1, [8])]]),
+            rows_of(2, 2, [[(1, [8])]]),
         ]
         *_, last = batches(events, {1: "a", 2: "b"})
         assert [row.tables for row in last.rows] == [(None,), ((8,),)]
+
+
+def told(seq: int, query: Any, lens: Any, fields: Any = None, **more: Any) -> AttentionPrepared:
+    """What a backend is told of a batch of two rows on rank 0."""
+    counts = {"num_reqs": 2, "num_tokens": 41, "max_query_len": 40, "max_seq_len": 48}
+    rest = {name: more.pop(name, value) for name, value in counts.items()}
+    return AttentionPrepared(
+        seq,
+        0,
+        1,
+        0,
+        more.pop("group", 0),
+        **rest,
+        query_lens=query,
+        seq_lens=lens,
+        fields=fields or {},
+        **more,
+    )
+
+
+class TestPrepared:
+    """What a backend is told, from what changed in it."""
+
+    def test_lengths_grow_by_one_number(self) -> None:
+        events = [
+            told(0, [40, 1], [40, 8], {"block_table": "int32[2, 8]", "num_reqs": "="}, kind="Some"),
+            told(1, [40, 1], 0, {"max_seq_len": 17}, kind="Other", group=1),
+            told(2, 1, 1, {"block_table": None}, num_reqs=2),
+        ]
+        first, second, third = prepared(events)
+        assert (first.query_lens, first.seq_lens) == ((40, 1), (40, 8))
+        assert (second.seq_lens, second.kind, second.fields) == (
+            (40, 8),
+            "Other",
+            {"max_seq_len": 17},
+        )
+        assert (third.query_lens, third.seq_lens) == ((1, 1), (41, 9))
+        assert (first.kind, first.fields) == ("Some", {"block_table": "int32[2, 8]", "num_reqs": 2})
+        assert (third.kind, third.fields) == ("Some", {"block_table": None, "num_reqs": 2})
+
+    def test_after_a_loss_nothing_is_known(self) -> None:
+        events = [
+            told(0, 1, [40, 8], {"causal": True}, kind="Some"),
+            Dropped(1, 0, 1, "buffer_full"),
+            told(2, 1, 1),
+            told(3, 1, [42, 10]),
+            told(4, 1, 1),
+        ]
+        _, second, third, fourth = prepared(events)
+        assert (second.seq_lens, second.fields) == (None, None)
+        assert (third.seq_lens, fourth.seq_lens) == ((42, 10), (43, 11))
+
+    def test_where_only_the_device_has_them(self) -> None:
+        events = [told(0, 1, [40, 8]), told(1, 1, [], source=""), told(2, 1, 1)]
+        assert [one.seq_lens for one in prepared(events)] == [(40, 8), None, None]
+
+
+BATCH = Batch(1, 0, 0, (SIZE,), (Row(0, "a", 0, 40, (), ()), Row(1, "b", 7, 1, (), ())))
+
+
+class TestLengths:
+    """Metadata held against its batch."""
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({}, None),
+            ({"query_lens": [40, 1, 0], "seq_lens": [40, 8, 0], "num_reqs": 3}, None),
+            ({"max_query_len": 99, "max_seq_len": 99, "num_tokens": 64}, None),
+            ({"query_lens": [39, 1]}, "row 0 (a), group 0: the attention backend computes 39 "),
+            ({"seq_lens": [40, 9]}, "sees 9 tokens of it; 7 were computed and 1 are in the batch"),
+            ({"query_lens": [40], "seq_lens": [40]}, "is told of 1 rows, the batch has 2"),
+            ({"query_lens": [40, 1, 2], "seq_lens": [40, 8, 2]}, "2 tokens of row 2, which is pad"),
+            ({"max_query_len": 39}, "has max_query_len 39, and 40 are there"),
+            ({"max_seq_len": 39}, "has max_seq_len 39, and 40 are there"),
+            ({"num_tokens": 40}, "has num_actual_tokens 40, and 41 are there"),
+        ],
+    )
+    def test_each_row(self, more: dict[str, Any], said: str | None) -> None:
+        event = told(0, more.pop("query_lens", [40, 1]), more.pop("seq_lens", [40, 8]), **more)
+        found = compare_lengths(BATCH, prepared([event]))
+        assert (found.rows, found.complete) == (2, True)
+        assert (found.first is None) if said is None else (found.first and said in found.first[1])
+
+    def test_what_is_not_known_is_said(self) -> None:
+        (lost,) = prepared([told(0, [40, 1], 1)])
+        assert not compare_lengths(BATCH, [lost]).complete
+        (none,) = prepared([told(0, [40, 1], [], source="")])
+        assert compare_lengths(BATCH, [none]).complete
+
+    def test_a_split_batch_has_other_rows(self) -> None:
+        halves: list[Prepared] = list(
+            prepared([told(0, [40], [40], num_reqs=1), told(1, 1, [8], num_reqs=1, ubatch=1)])
+        )
+        assert compare_lengths(BATCH, halves).rows == 0
 
 
 def _row_fault(runner: Any) -> None:
@@ -64,6 +161,11 @@ def _slot_fault(runner: Any) -> None:
     """The table is right, and one token goes elsewhere all the same."""
     table = runner.input_batch.block_table.block_tables[0]
     table.slot_mapping.gpu[0] += 1
+
+
+def _length_fault(runner: Any) -> None:
+    """The batch is right, and attention is told that its first request is longer."""
+    runner.seq_lens[0] += 1
 
 
 def run(model: Path, trace: Path, fault: Callable[[Any], None], *, after: bool) -> dict[str, Any]:
@@ -126,6 +228,18 @@ class TestFaults:
             "token 41: its slot is 73 by the scheduler's table (2 x 32 + 9)"
             in rank["first"]["message"]
         )
+
+    def test_a_corrupted_length(self, fork: Fork, models: Models, tmp_path: Path) -> None:
+        model, trace = models("llama"), tmp_path / "trace"
+        found = fork("length", lambda: run(model, trace, _length_fault, after=True)).result()
+        (rank,) = found["ranks"]
+        assert rank["differing"] == rank["steps"] - 2
+        assert rank["first"]["step"] == 3
+        assert (
+            "the attention backend sees 43 tokens of it; 41 were computed and 1 are in the batch"
+            in rank["first"]["message"]
+        )
+        assert check(trace) == 1
 
     def test_two_engines_in_one_process(self, fork: Fork, models: Models, tmp_path: Path) -> None:
         """Whose batch it is cannot be told, so nothing is said of it."""

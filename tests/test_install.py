@@ -39,6 +39,9 @@ class Engine:
         return [value]
     def other(self, value):
         return (value,)
+    @classmethod
+    def of_class(cls, value):
+        return cls, value
 
 class Child(Engine):
     pass
@@ -128,6 +131,25 @@ class TestInstalled:
         assert mine["absent"][rows[0].target] == why
         assert mine["absent"]["toy_engine:Engine.call"].startswith("left out because another")
         assert another["present"] == ["toy_engine:Part.__init__"]
+
+    def test_a_class_method(self, toy: Any, bench: Callable[..., Bench]) -> None:
+        """The class it is called on reaches function and reader, whoever is asked."""
+        own = vars(toy.Engine)["of_class"]
+        seen: list[Any] = []
+        row = toy_row("Engine.of_class", read=lambda *call: seen.append(call), needs=("value",))
+        one = bench(row, toy_row("Engine.of_class", "around"))
+        assert toy.Engine.of_class(1) == (toy.Engine, 1)
+        assert toy.Child().of_class(value=2) == (toy.Child, 2)
+        assert seen == [
+            (toy.Engine, (1,), {}, (toy.Engine, 1)),
+            (toy.Child, (), {"value": 2}, (toy.Child, 2)),
+        ]
+        lines = one.lines()
+        assert len(only(lines, "EngineFailed")) == 2
+        (installed,) = only(lines, "ProbesInstalled")
+        line = own.__func__.__code__.co_firstlineno
+        assert installed["lines"] == {"toy_engine:Engine.of_class": line}
+        assert vars(toy.Engine)["of_class"] is own
 
     def test_each_target_has_its_line(self, toy: Any, bench: Callable[..., Bench]) -> None:
         """The line in the source that runs, so that an event can be traced back to it."""

@@ -79,4 +79,6 @@ def must_hold(found: dict[str, Any]) -> int:
         assert rank["differing"] == 0, rank["first"]
         assert rank["unknown"] == 0
         assert rank["entries"]
+        # Each batch is told to a backend, where this release lets that be seen.
+        assert rank["lengths"] or not found["events"].get("AttentionPrepared")
     return sum(engine["snapshots"] for engine in found["engines"])

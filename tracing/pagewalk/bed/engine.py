@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from vllm import LLM
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """Read what every script takes: `--model` (None is the tiny one) and `--out`."""
+def arguments(description: str, **more: type) -> argparse.Namespace:
+    """Read what every script takes, `--model` (None is the tiny one) and `--out`, and `more`.
+
+    `more` names options of its own by type; one that is not given is None.
+    """
     parser = argparse.ArgumentParser(description=description.split("\n", 1)[0])
+    for name, kind in more.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     parser.add_argument("--model", help="directory or name of a real model (default: a tiny one)")
     parser.add_argument("--out", type=Path, help="directory for the trace (default: a new one)")
     options = parser.parse_args()

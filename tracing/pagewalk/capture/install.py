@@ -182,11 +182,11 @@ class Installation:
     def _chain(self, name: str) -> None:
         """Build the stand-in of a target from the engine's own function and its live rows."""
         target = self._targets[name]
-        current = target.original
+        current = target.function
         for row in self._chains[name]:
             if row not in self._failed:
                 current = self.checker.wrap(row, self._stand_in(row, current))
-        setattr(target.owner, target.name, current)
+        target.put(current)
 
     def _stand_in(self, row: Probe, current: Any) -> Any:
         outlets = Outlets(self.recorder.emit, self.fail)

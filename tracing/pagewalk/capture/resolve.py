@@ -18,6 +18,20 @@ class Target:
     name: str
     original: Any
 
+    @property
+    def function(self) -> Any:
+        """The function itself, also where the class holds it as a class method."""
+        return self.original.__func__ if self.of_the_class else self.original
+
+    @property
+    def of_the_class(self) -> bool:
+        """Its first argument is the class."""
+        return isinstance(self.original, classmethod)
+
+    def put(self, stand_in: Any) -> None:
+        """Let `stand_in` be called where the function was, and as it was."""
+        setattr(self.owner, self.name, classmethod(stand_in) if self.of_the_class else stand_in)
+
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
@@ -43,10 +57,11 @@ def resolve(row: Probe, module: ModuleType) -> Target | Unusable:
     if original is None:
         inherited = getattr(owner, path[-1], None)
         return Unusable("inherited, not its own" if inherited is not None else "does not exist")
-    missing = [name for name in row.needs if name not in _parameters(original)]
+    target = Target(owner, path[-1], original)
+    missing = [name for name in row.needs if name not in _parameters(target.function)]
     if missing:
         return Unusable(f"no parameter {', '.join(missing)}")
-    return Target(owner, path[-1], original)
+    return target
 
 
 def first_line(target: Target) -> int:

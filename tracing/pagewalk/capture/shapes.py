@@ -161,6 +161,28 @@ def _batch(
     return (kind, step, rank, encoder.numbers(t, requests), *rest)
 
 
+def _prepared(
+    encoder: Encoder, t: int, kind: Any, step: int, rank: int, *rest: Any
+) -> tuple[Any, ...]:
+    *counts, fields = rest[:8]
+    words = {name: _described(what) for name, what in fields.items()}
+    return (kind, step, rank, *counts, words, *rest[8:])
+
+
+def _described(what: Any) -> Any:
+    """A field of a backend's metadata in words, unless it is a small value."""
+    if what.__class__ is not tuple:
+        return what
+    if len(what) == 3:
+        dtype, shape, device = what
+        where = str(device)
+        sizes = ", ".join(map(str, shape))
+        told = f"{str(dtype).removeprefix('torch.')}[{sizes}]"
+        return told if where == "cpu" else f"{told} {where}"
+    name: str = what[0].__name__
+    return name if len(what) == 1 else f"{name} of {what[1]}"
+
+
 def _dumped(
     encoder: Encoder,
     t: int,
@@ -204,6 +226,7 @@ SHAPES: dict[type[ev.Event], Shape] = {
     ev.RequestDequeued: _first,
     ev.AbortReceived: _many,
     ev.BatchPrepared: _batch,
+    ev.AttentionPrepared: _prepared,
     ev.OutputReceived: _many,
     ev.Detokenized: _detokenized,
     ev.Delivered: _delivered,

@@ -4,7 +4,18 @@ A row names a target of the engine, the moment of reading and a pure reader. Ins
 the compatibility check, the documentation and the tests walk the same rows.
 """
 
-from pagewalk.probes import batches, blocks, core, front, queues, requests, steps, tables, worker
+from pagewalk.probes import (
+    attention,
+    batches,
+    blocks,
+    core,
+    front,
+    queues,
+    requests,
+    steps,
+    tables,
+    worker,
+)
 from pagewalk.probes.spec import Probe
 
 PROBES: tuple[Probe, ...] = (
@@ -17,6 +28,7 @@ PROBES: tuple[Probe, ...] = (
     *front.PROBES,
     *worker.PROBES,
     *batches.PROBES,
+    *attention.PROBES,
 )
 
 __all__ = ["PROBES", "Probe"]

@@ -57,12 +57,13 @@ def _ranks(console: Console, one: Check) -> None:
             f"{rank.steps:,}",
             f"{rank.entries:,}",
             f"{rank.slots:,}" if rank.slots else Text("·", "quiet"),
+            f"{rank.lengths:,}" if rank.lengths else Text("·", "quiet"),
             Text(f"{rank.differing:,}", "hurt" if rank.differing else ""),
         )
         for rank in one.ranks
     ]
-    titles = ("process", "rank", "batches", "table entries", "slots", "unlike the scheduler's")
-    table(console, titles, rows, right=range(1, 6))
+    titles = ("process", "rank", "batches", "table entries", "slots", "lengths", "differing")
+    table(console, titles, rows, right=range(1, 7))
 
 
 def _differing(segment: SegmentVerdict) -> Text:

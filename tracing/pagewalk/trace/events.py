@@ -1,7 +1,13 @@
-"""Every event there is: the four families, and the tables from a name to its type."""
+"""Every event there is: the five families, and the tables from a name to its type."""
 
 from __future__ import annotations
 
+from pagewalk.trace.attention_events import (
+    AttentionPrepared,
+    AttentionSelected,
+    BackendChosen,
+    BackendsJudged,
+)
 from pagewalk.trace.block_events import (
     BlocksFreed,
     BlocksTaken,
@@ -136,6 +142,7 @@ FAMILIES: dict[str, tuple[type[Event], ...]] = {
         StateDigested,
         StateDumped,
     ),
+    "attention": (BackendsJudged, BackendChosen, AttentionSelected, AttentionPrepared),
 }
 EVENTS: tuple[type[Event], ...] = tuple(event for family in FAMILIES.values() for event in family)
 BY_NAME: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}
@@ -148,6 +155,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "AbortReceived",
     "AbortSent",
+    "AttentionPrepared",
+    "AttentionSelected",
+    "BackendChosen",
+    "BackendsJudged",
     "BatchPrepared",
     "BlocksFreed",
     "BlocksTaken",

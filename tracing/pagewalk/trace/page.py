@@ -23,6 +23,7 @@ _TITLES = {
     "blocks": "Engine objects, blocks and block tables",
     "steps": "Requests in the scheduler, and one step",
     "life": "Front end, sockets, workers, digests",
+    "attention": "Attention: the backend, and what it is told of a batch",
 }
 
 _HEAD = """\

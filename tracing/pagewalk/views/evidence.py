@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from pagewalk.errors import PagewalkError
 from pagewalk.replay.batches import Batch, batches
+from pagewalk.replay.prepared import Prepared, prepared
 from pagewalk.replay.snapshot import SCHEDULED, UPDATED
 from pagewalk.replay.timeline import Timeline
-from pagewalk.trace.events import Event, RequestEnqueued
+from pagewalk.trace.events import AttentionSelected, Event, RequestEnqueued
 from pagewalk.trace.read import Trace, open_trace
 from pagewalk.views.blocks import Blocks, blocks
 from pagewalk.views.engines import Engine, engines
@@ -118,6 +119,24 @@ class EngineRun:
             for batch in batches(segment.events, segment.names)
             if batch.rank == rank
         }
+
+    def prepared(self, rank: int = 0) -> dict[int, list[Prepared]]:
+        """Step -> what each attention backend of that rank was told of its batch."""
+        found: dict[int, list[Prepared]] = {}
+        for segment in workers(self.trace, self.engine):
+            for one in prepared(segment.events):
+                if one.rank == rank:
+                    found.setdefault(one.step, []).append(one)
+        return found
+
+    def attention(self, rank: int = 0) -> tuple[AttentionSelected, ...]:
+        """The attention backend of each set of layers on that rank, as it was chosen last."""
+        last: dict[tuple[int, int], AttentionSelected] = {}
+        for segment in workers(self.trace, self.engine):
+            for one in segment.events:
+                if isinstance(one, AttentionSelected) and one.rank == rank:
+                    last[one.group, one.part] = one
+        return tuple(last[key] for key in sorted(last))
 
     def events(self, kind: type[E]) -> Iterator[E]:
         """The events of one type in the segment that this engine wrote, in order."""

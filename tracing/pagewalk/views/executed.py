@@ -3,7 +3,7 @@
 For each step and rank: the same requests with as many tokens; for each request and KV-cache group,
 the worker's block table as far as the step reads or writes it; and the slot of every token, worked
 out by hand from the scheduler's table. Entries that the scheduler has emptied (the null block) are
-not compared: nobody reads them.
+not compared: nobody reads them. What the attention backends are told of a batch is held against it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pagewalk.replay.batches import Batch, Row, batches
+from pagewalk.replay.prepared import Prepared, prepared
 from pagewalk.trace.read import Trace
 from pagewalk.trace.segment import Segment
 from pagewalk.views.engines import Engine
 from pagewalk.views.execution import workers
+from pagewalk.views.lengths import compare_lengths
 from pagewalk.views.step import Step
 from pagewalk.views.walk import Report, Walk
 
@@ -38,7 +40,8 @@ class Disagreement:
 class RankVerdict:
     """One rank: `entries` of block tables and `slots` were compared in `steps` batches.
 
-    `unknown` batches could not be compared in full: something was lost on one of the two sides.
+    `lengths` rows of attention metadata were too. `unknown` batches could not be compared in full:
+    something was lost on one of the two sides.
     """
 
     engine: int
@@ -50,6 +53,7 @@ class RankVerdict:
     unknown: int
     differing: int
     first: Disagreement | None
+    lengths: int = 0
 
 
 class _Rank:
@@ -58,14 +62,24 @@ class _Rank:
     def __init__(self, engine: int, rank: int, segment: str) -> None:
         self.key = (engine, rank, segment)
         self.steps = self.entries = self.slots = self.unknown = self.differing = 0
+        self.lengths = 0
         self.first: Disagreement | None = None
 
     def verdict(self) -> RankVerdict:
         engine, rank, segment = self.key
         return RankVerdict(
             engine, rank, segment, self.steps, self.entries, self.slots,
-            self.unknown, self.differing, self.first,
+            self.unknown, self.differing, self.first, self.lengths,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What a rank ran, and what its attention backends were told of it."""
+
+    segment: Segment
+    batch: Batch
+    told: list[Prepared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +95,30 @@ class _Intent:
 
 def executed(trace: Trace, engine: Engine, report: Report | None = None) -> tuple[RankVerdict, ...]:
     """A verdict for each rank that recorded batches of this engine."""
-    ran: dict[int, list[tuple[Segment, Batch]]] = defaultdict(list)
+    ran: dict[int, list[_Ran]] = defaultdict(list)
     for segment in workers(trace, engine):
+        told: dict[tuple[int, int], list[Prepared]] = defaultdict(list)
+        for one in prepared(segment.events):
+            told[one.step, one.rank].append(one)
         for batch in batches(segment.events, segment.names):
-            ran[batch.step].append((segment, batch))
+            ran[batch.step].append(_Ran(segment, batch, told[batch.step, batch.rank]))
     ranks: dict[tuple[str, int], _Rank] = {}
     if not ran:
         return ()
     for intent in _intents(engine, report, ran.keys()):
-        for segment, batch in ran.pop(intent.step.step):
-            key = (segment.name, batch.rank)
-            rank = ranks.setdefault(key, _Rank(engine.index, batch.rank, segment.name))
-            _hold(rank, intent, batch, segment)
+        for one in ran.pop(intent.step.step):
+            _hold(_rank(ranks, engine, one), intent, one)
     for left in ran.values():
-        for segment, batch in left:
-            key = (segment.name, batch.rank)
-            rank = ranks.setdefault(key, _Rank(engine.index, batch.rank, segment.name))
+        for one in left:
+            rank = _rank(ranks, engine, one)
             rank.steps += 1
             rank.unknown += 1
     return tuple(ranks[key].verdict() for key in sorted(ranks))
+
+
+def _rank(ranks: dict[tuple[str, int], _Rank], engine: Engine, ran: _Ran) -> _Rank:
+    key = (ran.segment.name, ran.batch.rank)
+    return ranks.setdefault(key, _Rank(engine.index, ran.batch.rank, ran.segment.name))
 
 
 def _intents(engine: Engine, report: Report | None, wanted: object) -> Iterator[_Intent]:
@@ -124,8 +143,9 @@ def _intents(engine: Engine, report: Report | None, wanted: object) -> Iterator[
         yield _Intent(step, tables, engine.block_sizes, null_blocks, in_order)
 
 
-def _hold(rank: _Rank, intent: _Intent, batch: Batch, segment: Segment) -> None:
+def _hold(rank: _Rank, intent: _Intent, ran: _Ran) -> None:
     """Hold one batch against what was meant, and count."""
+    batch = ran.batch
     rank.steps += 1
     if intent.step.unknown:
         rank.unknown += 1
@@ -143,13 +163,16 @@ def _hold(rank: _Rank, intent: _Intent, batch: Batch, segment: Segment) -> None:
             complete = complete and known
             if said and found is None:
                 found = (name, said)
-    rank.unknown += not complete
+    lengths = compare_lengths(batch, ran.told)
+    rank.lengths += lengths.rows
+    rank.unknown += not (complete and lengths.complete)
+    found = found or lengths.first
     if found is not None:
         rank.differing += 1
         if rank.first is None:
             request, message = found
             rank.first = Disagreement(
-                batch.step, batch.rank, segment.name, request,
+                batch.step, batch.rank, ran.segment.name, request,
                 f"step {batch.step}, rank {batch.rank}: {message}",
             )  # fmt: skip
 

@@ -208,7 +208,7 @@ class TestRefusals:
         trace.mkdir(parents=True)
         (trace / "old").touch()
         command = [sys.executable, "-m", "pagewalk.cli", "traces", "record", "--docs"]
-        done = subprocess.run([*command, str(docs.root)], capture_output=True, timeout=60)
+        done = subprocess.run([*command, str(docs.root)], capture_output=True, timeout=600)
         assert done.returncode == 130
         assert b"Traceback" not in done.stderr
         assert [one.name for one in trace.iterdir()] == ["old"]

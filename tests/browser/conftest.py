@@ -24,6 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TYPES = {".js": "text/javascript", ".html": "text/html", ".css": "text/css", ".json": "text/json"}
 LOUD = ("error", "warning", "assert")
 OWN = ("data:", "blob:", "about:")
+PATIENCE = 120_000  # ms that a browser on a busy machine may take to do what it does at once
 
 
 def without() -> str:
@@ -115,6 +116,7 @@ class Site:
     def _page(self, **options: Any) -> Any:
         context = self._browser.new_context(**{"reduced_motion": "reduce", **options})
         self._contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         context.on("request", lambda request: self._asked(request.url))
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
         context.on("console", self._said)

@@ -15,6 +15,7 @@ from engines.run import Runs
 
 from pagewalk.capture.encoder import Encoder
 from pagewalk.probes import attention
+from pagewalk.probes.memory import executing
 from pagewalk.trace.codec import decode
 from pagewalk.trace.events import AttentionPrepared, BackendChosen, BackendsJudged, BatchPrepared
 from pagewalk.trace.read import open_trace
@@ -29,11 +30,11 @@ class Tensor:
 
     def __init__(self, values: list[int], device: str = "cpu") -> None:
         self._values = np.array(values, dtype=np.int32)
-        self.device = SimpleNamespace(type=device)
+        self.device, self.is_cpu = SimpleNamespace(type=device), device == "cpu"
         self.shape, self.dtype = self._values.shape, "torch.int32"
 
     def numpy(self) -> Any:
-        assert self.device.type == "cpu", "a copy from the device"
+        assert self.is_cpu, "a copy from the device"
         return self._values
 
 
@@ -59,11 +60,10 @@ def told(query: list[int], seq: Any, upper: Any = None) -> Any:
 def step() -> Iterator[None]:
     """A step is being executed, and nothing was told before."""
     attention._memory.forget()
-    output = SimpleNamespace(_pagewalk_step=7)
-    worker = SimpleNamespace(worker=SimpleNamespace(rank=1))
-    attention.entered(worker, (), {"scheduler_output": output})
+    executing.step, executing.rank = 7, 1
     yield
     attention._memory.forget()
+    executing.forget()
 
 
 def event(common: Any, metadata: Any = None, of: Any = None, **more: Any) -> AttentionPrepared:
@@ -130,8 +130,23 @@ class TestPrepared:
             1, 0, "SimpleNamespace", 1,
         )  # fmt: skip
 
+    def test_where_the_builder_is_asked(self) -> None:
+        """Up to 0.31: the group is found by its first layer. Later it is asked too, and unheard."""
+        attention.places["layers.1"] = (1, 2)
+        builder = SimpleNamespace(layer_names=["layers.1"])
+        common = told([5, 1], Tensor([5, 30]))
+        call = (builder, (0, common), {}, SimpleNamespace(causal=True))
+        attention._memory.by_group = True
+        assert attention.attention_built(*call) is None
+        attention._memory.by_group = False
+        (line,) = Encoder(b"salt" * 4).lines([(0, attention.attention_built(*call))]).splitlines()
+        found = decode(line)
+        assert isinstance(found, AttentionPrepared)
+        assert (found.group, found.part, found.query_lens) == (1, 2, [5, 1])
+        assert found.fields == {"causal": True}
+
     def test_outside_a_step_nothing_is_told(self) -> None:
-        attention.left(None, (), {}, None, True)
+        executing.step = -1
         assert attention.attention_prepared(group(), (told([1], Tensor([1])),), {}, None) is None
 
 

@@ -158,7 +158,36 @@ def _detokenized(
 def _batch(
     encoder: Encoder, t: int, kind: Any, step: int, rank: int, requests: list[str], *rest: Any
 ) -> tuple[Any, ...]:
-    return (kind, step, rank, encoder.numbers(t, requests), *rest)
+    computed, tokens, rows, slots, sizes, runner, states, staged, *members = rest
+    ids = encoder.numbers(t, requests)
+    runs = [_runs(one) if one.__class__ is tuple else one for one in slots]
+    told = [[encoder.number(t, request) for request in some] for some in members]
+    writes = [] if staged is None else _writes(*staged)
+    before = (kind, step, rank, ids, computed, tokens, rows)
+    return (*before, runs, sizes, runner, states, writes, *told)
+
+
+def _runs(slots: tuple[int, ...]) -> list[int]:
+    """Slots -> first slot, length, first slot, length."""
+    runs: list[int] = []
+    after = None
+    for slot in slots:
+        if slot == after:
+            runs[-1] += 1
+        else:
+            runs += (slot, 1)
+        after = slot + 1
+    return runs
+
+
+def _writes(groups: int, staged: list[Any]) -> list[Any]:
+    """What was staged for a device's block tables -> (state, first entry, block ids) by group."""
+    writes: list[Any] = [[] for _ in range(groups)]
+    for group, states, starts, contents, ends in staged:
+        begins = [0, *ends]
+        for state, start, begin, end in zip(states, starts, begins, ends, strict=False):
+            writes[group].append((state, start, contents[begin:end]))
+    return writes if any(writes) else []
 
 
 def _prepared(

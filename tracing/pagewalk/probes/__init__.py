@@ -6,12 +6,16 @@ the compatibility check, the documentation and the tests walk the same rows.
 
 from pagewalk.probes import (
     attention,
+    backends,
     batches,
+    batches_v2,
     blocks,
     core,
     front,
+    graphs,
     queues,
     requests,
+    start_up,
     steps,
     tables,
     worker,
@@ -28,7 +32,11 @@ PROBES: tuple[Probe, ...] = (
     *front.PROBES,
     *worker.PROBES,
     *batches.PROBES,
+    *batches_v2.PROBES,
+    *backends.PROBES,
     *attention.PROBES,
+    *graphs.PROBES,
+    *start_up.PROBES,
 )
 
 __all__ = ["PROBES", "Probe"]

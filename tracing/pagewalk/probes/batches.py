@@ -7,8 +7,8 @@ copies nothing from there: they are left out then.
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from pagewalk.probes.memory import Memory
 from pagewalk.probes.spec import STEP, Probe, Reading, argument
 from pagewalk.trace.events import BatchPrepared
 
@@ -16,8 +16,35 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 Rows = list[tuple[int, list[int]]]
 
-# Worker's block table -> its rows in the last batch: how many blocks, and which.
-_last: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
+
+class _Table:
+    """A worker's block table as it was in the last batch: how many blocks in a row, and which."""
+
+    __slots__ = ("cells", "lengths", "raw", "width")
+
+    def __init__(self) -> None:
+        self.raw: tuple[bytes, bytes] | None = None
+        self.width = 0
+        self.lengths: Any = None
+        self.cells: Any = None
+
+
+class _Runner:
+    """Who was in the last batch."""
+
+    __slots__ = ("requests",)
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+
+
+_tables = Memory(_Table)
+_runners = Memory(_Runner)
+
+
+def _forget() -> None:
+    _tables.clear()
+    _runners.clear()
 
 
 def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
@@ -28,52 +55,83 @@ def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Read
         return None
     batch = runner.input_batch
     count = batch.num_reqs
-    requests = list(batch.req_ids[:count])
-    scheduled = output.num_scheduled_tokens
+    requests = batch.req_ids[:count]
+    tokens = output.total_num_scheduled_tokens
     tables = batch.block_table.block_tables
-    fresh = [table for table in tables if table not in _last]
+    held = [_tables.of(table) for table in tables]
+    fresh = any(one.raw is None for one in held)
     return (
         BatchPrepared,
         step,
         int(runner.parallel_config.rank),
         requests,
         batch.num_computed_tokens_cpu[:count].tolist(),
-        [scheduled[request] for request in requests],
-        [_changed(table, count) for table in tables],
-        [_slots(table, output.total_num_scheduled_tokens) for table in tables],
+        list(map(output.num_scheduled_tokens.__getitem__, requests)),
+        [_changed(one, table, count) for one, table in zip(held, tables, strict=True)],
+        [_slots(table, tokens, count) for table in tables],
         [int(table.block_size) for table in tables] if fresh else [],
+        "V1",
+        [],
+        None,
+        [one.req_id for one in output.scheduled_new_reqs],
+        sorted(output.scheduled_cached_reqs.resumed_req_ids),
+        _removed(_runners.of(runner), requests),
     )
 
 
-def _changed(table: Any, count: int) -> Rows:
+def _removed(held: _Runner, requests: list[str]) -> list[str]:
+    """Those that were in the last batch and are not in this one."""
+    before = held.requests
+    if before == requests:
+        return []
+    held.requests = requests
+    here = set(requests)
+    return [one for one in before if one not in here]
+
+
+def _changed(held: _Table, table: Any, count: int) -> Rows:
     """The first `count` rows, but for those that are as they were in the batch before."""
-    lengths = table.num_blocks_per_row[:count].copy()
-    cells = table.block_table.np[:count, : int(lengths.max(initial=0))].copy()
-    before = _last.get(table)
-    _last[table] = (lengths, cells)
+    rows, blocks = table.num_blocks_per_row[:count], table.block_table.np
+    # Bytes first: on most steps nothing has changed, and comparing them costs next to nothing.
+    lengths = rows.tobytes()
+    before = held.raw
+    if before is not None and before[0] == lengths:
+        raw = blocks[:count, : held.width].tobytes()
+        if raw == before[1]:
+            return []
+    width = max(rows.tolist(), default=0)
+    cells = blocks[:count, :width].copy()
+    old_lengths, old_cells = held.lengths, held.cells
+    held.raw, held.width = (lengths, cells.tobytes()), width
+    held.lengths, held.cells = rows.copy(), cells
     if before is None:
-        return _rows(range(count), lengths, cells)
-    old_lengths, old_cells = before
-    both, width = min(count, len(old_lengths)), min(cells.shape[1], old_cells.shape[1])
+        return _rows(range(count), held)
+    both, narrow = min(count, len(old_lengths)), min(width, old_cells.shape[1])
     # Where the lengths are equal, both tables are wide enough for the row.
-    differs = (lengths[:both] != old_lengths[:both]) | (
-        cells[:both, :width] != old_cells[:both, :width]
-    ).any(axis=1)
-    return _rows([*differs.nonzero()[0].tolist(), *range(both, count)], lengths, cells)
+    differ = set((held.lengths[:both] != old_lengths[:both]).nonzero()[0].tolist())
+    unlike = (cells[:both, :narrow] != old_cells[:both, :narrow]).ravel().nonzero()[0]
+    differ.update([place // narrow for place in unlike.tolist()])
+    return _rows([*sorted(differ), *range(both, count)], held)
 
 
-def _rows(wanted: Any, lengths: Any, cells: Any) -> Rows:
+def _rows(wanted: Any, held: _Table) -> Rows:
+    lengths, cells = held.lengths, held.cells
     return [(row, cells[row, : lengths[row]].tolist()) for row in wanted]
 
 
-def _slots(table: Any, tokens: int) -> list[int]:
-    """Runs of neighbouring slots: first, length, first, length; empty if the device has them."""
+def _slots(table: Any, tokens: int, count: int) -> Any:
+    """Runs of neighbouring slots: first, length, first, length; empty if the device has them.
+
+    Where nearly each token stands alone it is all slots, as a tuple: the encoder finds the runs.
+    """
     device = table.slot_mapping.gpu
     # A cache of states has no slots, and what its buffer holds means nothing.
-    if device.device.type != "cpu" or _mode(table) == "NONE":
+    if not device.is_cpu or _mode(table) == "NONE":
         return []
-    slots = device[:tokens].numpy()
-    starts = [0, *((slots[1:] - slots[:-1]) != 1).nonzero()[0] + 1] if tokens else []
+    slots = device.numpy()[:tokens]
+    if tokens <= 2 * count:
+        return tuple(slots.tolist())
+    starts = [0, *((slots[1:] - slots[:-1]) != 1).nonzero()[0] + 1]
     ends = [*starts[1:], tokens]
     return [int(one) for a, b in zip(starts, ends, strict=True) for one in (slots[a], b - a)]
 
@@ -90,6 +148,6 @@ PROBES = (
         batch_prepared,
         ("scheduler_output",),
         level="full",
-        forget=_last.clear,
+        forget=_forget,
     ),
 )

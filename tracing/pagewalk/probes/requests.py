@@ -146,9 +146,7 @@ PROBES = (
     ),
     Probe("requests", f"{SCHEDULER}._free_request", "after", request_finished, ("request",)),
     Probe("requests", f"{SCHEDULER}.finish_requests", "after", nothing),
-    Probe(
-        "requests", f"{SCHEDULER}.set_pause_state", "after", pause_state_set, ("pause_state",)
-    ),
+    Probe("requests", f"{SCHEDULER}.set_pause_state", "after", pause_state_set, ("pause_state",)),
     Probe(
         "requests",
         f"{SCHEDULER}._handle_blocked_waiting_request",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pagewalk.probes.memory import executing
 from pagewalk.probes.spec import STEP, Probe, Reading, argument
-from pagewalk.trace.events import ExecutionEnded, ExecutionStarted, RoleTaken
+from pagewalk.trace.events import ExecutionEnded, ExecutionStarted, LayersRan, RoleTaken
 
 WORKER = "vllm.v1.worker.worker_base:WorkerWrapperBase"
 RUNNER = "vllm.v1.worker.gpu_worker:Worker"
@@ -20,27 +21,32 @@ def worker_started(worker: Any, args: Args, kwargs: Kwargs) -> Reading:
 
 
 def execution_begun(worker: Any, args: Args, kwargs: Kwargs) -> Reading:
-    """A step's batch reached the worker."""
+    """A step's batch reached the worker: what is called until the end belongs to that step."""
     output = argument(args, kwargs, 0, "scheduler_output")
+    executing.step = step = getattr(output, STEP, -1)
+    executing.rank = int(worker.worker.rank)
+    executing.layers = []
     return (
         ExecutionStarted,
-        getattr(output, STEP, -1),
+        step,
         int(worker.rpc_rank or 0),
         len(output.num_scheduled_tokens),
         output.total_num_scheduled_tokens,
     )
 
 
-def execution_ended(worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any) -> Reading:
+def execution_ended(
+    worker: Any, args: Args, kwargs: Kwargs, result: Any, begun: Any
+) -> Reading | list[Reading]:
     """The forward pass was launched (on a GPU) or run (on a CPU)."""
-    output = argument(args, kwargs, 0, "scheduler_output")
-    return (
-        ExecutionEnded,
-        getattr(output, STEP, -1),
-        int(worker.rpc_rank or 0),
-        "execute_model",
-        0,
-    )
+    step, layers = executing.step, executing.layers
+    executing.step = -1
+    ended = (ExecutionEnded, step, int(worker.rpc_rank or 0), "execute_model", 0)
+    if not layers:
+        return ended
+    told = [] if executing.told.get(executing.rank) == layers else layers
+    executing.told[executing.rank] = layers
+    return [(LayersRan, step, executing.rank, len(layers), told), ended]
 
 
 def sampling_begun(worker: Any, args: Args, kwargs: Kwargs) -> int:
@@ -64,6 +70,7 @@ PROBES = (
         ("scheduler_output",),
         level="full",
         begin=execution_begun,
+        forget=executing.forget,
     ),
     Probe(
         "worker",

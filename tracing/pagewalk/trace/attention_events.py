@@ -59,6 +59,7 @@ class AttentionSelected(Event, frozen=True):
 class AttentionPrepared(Event, frozen=True):
     """`AttentionGroup.build_metadata`: what the backend of one set of layers is told of a batch.
 
+    Up to 0.31 it is the `build` of the backend's metadata builder, which does not know `ubatch`.
     `num_reqs` and `num_tokens` may be padded for a CUDA graph. `query_lens[i]` tokens of row `i`
     are computed now (one number: all rows alike). `seq_lens[i]` tokens of it then have KV; one
     number: each row has so many more than in this rank's event before. `source` says where they

@@ -26,7 +26,9 @@ from pagewalk.trace.block_events import (
     TableReplaced,
     TablesCreated,
 )
+from pagewalk.trace.clock_events import ClocksCompared
 from pagewalk.trace.event import SCHEMA_HISTORY, SCHEMA_VERSION, Event
+from pagewalk.trace.graph_events import GraphChosen, GraphsCaptured, LayersRan
 from pagewalk.trace.life_events import (
     AbortReceived,
     AbortSent,
@@ -57,6 +59,7 @@ from pagewalk.trace.process_events import (
     SegmentEnded,
     SegmentStarted,
 )
+from pagewalk.trace.start_up_events import StartUpCallEnded
 from pagewalk.trace.step_events import (
     ExitTaken,
     PauseStateSet,
@@ -84,6 +87,7 @@ FAMILIES: dict[str, tuple[type[Event], ...]] = {
         ProbeFailed,
         ExitsDeclared,
         RequestNamed,
+        ClocksCompared,
         Dropped,
         SegmentEnded,
     ),
@@ -143,6 +147,8 @@ FAMILIES: dict[str, tuple[type[Event], ...]] = {
         StateDumped,
     ),
     "attention": (BackendsJudged, BackendChosen, AttentionSelected, AttentionPrepared),
+    "graphs": (GraphsCaptured, GraphChosen, LayersRan),
+    "start_up": (StartUpCallEnded,),
 }
 EVENTS: tuple[type[Event], ...] = tuple(event for family in FAMILIES.values() for event in family)
 BY_NAME: dict[str, type[Event]] = {event.__name__: event for event in EVENTS}
@@ -164,6 +170,7 @@ __all__ = [
     "BlocksTaken",
     "BlocksTouched",
     "BlocksUnpinned",
+    "ClocksCompared",
     "CopyQueued",
     "Delivered",
     "Detokenized",
@@ -176,9 +183,12 @@ __all__ = [
     "ExitSite",
     "ExitTaken",
     "ExitsDeclared",
+    "GraphChosen",
+    "GraphsCaptured",
     "HashAdded",
     "HashRemoved",
     "InputProcessed",
+    "LayersRan",
     "OutputReceived",
     "PoolCreated",
     "PrefixCacheReset",
@@ -204,6 +214,7 @@ __all__ = [
     "SegmentEnded",
     "SegmentStarted",
     "SlotsRefused",
+    "StartUpCallEnded",
     "StateDigested",
     "StateDumped",
     "StepScheduled",

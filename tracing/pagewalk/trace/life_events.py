@@ -83,10 +83,19 @@ class BatchPrepared(Event, frozen=True):
     """`GPUModelRunner._prepare_inputs`: the batch of `step` as `rank` is about to run it.
 
     One request per row, in the worker's own order: `computed[i]` of its tokens have KV, `tokens[i]`
-    more are in the batch. All further lists have one entry per KV-cache group. `rows`: what the
-    worker's block table holds in each row that differs from the batch before, as (row, block ids).
-    `slots`: where each token's KV goes, as runs: first slot, length, first slot, length; empty
-    where only the device knows. `block_sizes` comes with the first batch of a table.
+    more are in the batch. `rows`, `slots`, `block_sizes` and `writes` have one entry per KV-cache
+    group. `rows`: what the worker's block table holds in each row that differs from the batch
+    before, as (row, block ids). `slots`: where each token's KV goes, as runs: first slot, length,
+    first slot, length; empty where only the device knows. `block_sizes` comes with the first batch
+    of a table.
+
+    `runner` V2 is `GPUModelRunner.prepare_inputs` of `worker/gpu`. A request keeps its row of the
+    block tables there: `states[i]` is that of row `i` of the batch. The tables and the slots live
+    on the device; `writes` has what the host sent there since the batch before, as (state, first
+    entry, block ids). `tokens` are then those between the query starts that the host sent.
+
+    `new` and `resumed`: as the scheduler told the worker, V2 being told of a resumed request as of
+    a new one. `removed`: those that lost their row (V1) or state (V2) since the batch before.
     """
 
     step: int
@@ -97,6 +106,12 @@ class BatchPrepared(Event, frozen=True):
     rows: list[list[tuple[int, list[int]]]] = []
     slots: list[list[int]] = []
     block_sizes: list[int] = []
+    runner: str = "V1"
+    states: list[int] = []
+    writes: list[list[tuple[int, int, list[int]]]] = []
+    new: list[int] = []
+    resumed: list[int] = []
+    removed: list[int] = []
 
 
 class OutputReceived(Event, frozen=True):

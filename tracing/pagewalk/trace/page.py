@@ -24,6 +24,8 @@ _TITLES = {
     "steps": "Requests in the scheduler, and one step",
     "life": "Front end, sockets, workers, digests",
     "attention": "Attention: the backend, and what it is told of a batch",
+    "graphs": "CUDA graphs: how a batch is run, and which layers are called for it",
+    "start_up": "A worker before its first step",
 }
 
 _HEAD = """\

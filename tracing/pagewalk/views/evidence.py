@@ -22,6 +22,7 @@ from pagewalk.views.blocks import Blocks, blocks
 from pagewalk.views.engines import Engine, engines
 from pagewalk.views.execution import workers
 from pagewalk.views.follow import Follower, follow
+from pagewalk.views.graphs import GraphRun, graph_runs
 from pagewalk.views.identity import Identities, identities
 from pagewalk.views.life import Life, life
 from pagewalk.views.step import Preemption, Step
@@ -40,6 +41,7 @@ class EngineRun:
     def __init__(self, trace: Trace, engine: Engine) -> None:
         self.trace = trace
         self.engine = engine
+        self._followed: dict[str, Follower] = {}
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -105,7 +107,10 @@ class EngineRun:
 
     def follow(self, name: str) -> Follower:
         """One request's turns, waits, losses and prefix lookups."""
-        return follow(self.engine, self.id(name))
+        request = self.id(name)
+        if request not in self._followed:
+            self._followed[request] = follow(self.engine, request)
+        return self._followed[request]
 
     def life(self, name: str) -> Life:
         """One request's life over all processes."""
@@ -137,6 +142,10 @@ class EngineRun:
                 if isinstance(one, AttentionSelected) and one.rank == rank:
                     last[one.group, one.part] = one
         return tuple(last[key] for key in sorted(last))
+
+    def graphs(self, rank: int = 0) -> dict[int, GraphRun]:
+        """Step -> with which CUDA graph that rank ran it, or why with none."""
+        return graph_runs(self.trace, self.engine, rank)
 
     def events(self, kind: type[E]) -> Iterator[E]:
         """The events of one type in the segment that this engine wrote, in order."""

@@ -56,6 +56,20 @@ class RankVerdict:
     lengths: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One batch held against what was meant: `found` is (request, what differs), None where all
+    that could be compared is the same; `complete`: all could be."""
+
+    segment: Segment
+    batch: Batch
+    entries: int
+    slots: int
+    lengths: int
+    complete: bool
+    found: tuple[str, str] | None
+
+
 class _Rank:
     """The running count of one rank."""
 
@@ -64,6 +78,22 @@ class _Rank:
         self.steps = self.entries = self.slots = self.unknown = self.differing = 0
         self.lengths = 0
         self.first: Disagreement | None = None
+
+    def add(self, one: Held) -> None:
+        self.steps += 1
+        self.entries += one.entries
+        self.slots += one.slots
+        self.lengths += one.lengths
+        self.unknown += not one.complete
+        if one.found is None:
+            return
+        self.differing += 1
+        if self.first is None:
+            request, message = one.found
+            step, rank = one.batch.step, one.batch.rank
+            self.first = Disagreement(
+                step, rank, one.segment.name, request, f"step {step}, rank {rank}: {message}"
+            )
 
     def verdict(self) -> RankVerdict:
         engine, rank, segment = self.key
@@ -91,10 +121,24 @@ class _Intent:
     block_sizes: tuple[int, ...]
     null_blocks: tuple[int, ...]
     in_order: bool
+    drafts: bool
 
 
 def executed(trace: Trace, engine: Engine, report: Report | None = None) -> tuple[RankVerdict, ...]:
     """A verdict for each rank that recorded batches of this engine."""
+    ranks: dict[tuple[str, int], _Rank] = {}
+    for one in held(trace, engine, report):
+        name, rank = one.segment.name, one.batch.rank
+        found = ranks.setdefault((name, rank), _Rank(engine.index, rank, name))
+        found.add(one)
+    return tuple(ranks[key].verdict() for key in sorted(ranks))
+
+
+def held(trace: Trace, engine: Engine, report: Report | None = None) -> Iterator[Held]:
+    """Every batch of the engine's ranks, in the order of the scheduler's steps.
+
+    Those of steps that the scheduler's segment does not have come last, and are not complete.
+    """
     ran: dict[int, list[_Ran]] = defaultdict(list)
     for segment in workers(trace, engine):
         told: dict[tuple[int, int], list[Prepared]] = defaultdict(list)
@@ -102,29 +146,22 @@ def executed(trace: Trace, engine: Engine, report: Report | None = None) -> tupl
             told[one.step, one.rank].append(one)
         for batch in batches(segment.events, segment.names):
             ran[batch.step].append(_Ran(segment, batch, told[batch.step, batch.rank]))
-    ranks: dict[tuple[str, int], _Rank] = {}
     if not ran:
-        return ()
+        return
     for intent in _intents(engine, report, ran.keys()):
         for one in ran.pop(intent.step.step):
-            _hold(_rank(ranks, engine, one), intent, one)
+            yield _hold(intent, one)
     for left in ran.values():
         for one in left:
-            rank = _rank(ranks, engine, one)
-            rank.steps += 1
-            rank.unknown += 1
-    return tuple(ranks[key].verdict() for key in sorted(ranks))
-
-
-def _rank(ranks: dict[tuple[str, int], _Rank], engine: Engine, ran: _Ran) -> _Rank:
-    key = (ran.segment.name, ran.batch.rank)
-    return ranks.setdefault(key, _Rank(engine.index, ran.batch.rank, ran.segment.name))
+            yield Held(one.segment, one.batch, 0, 0, 0, False, None)
 
 
 def _intents(engine: Engine, report: Report | None, wanted: object) -> Iterator[_Intent]:
     walk = Walk(engine, report)
     # With steps in flight the worker may know less of a request than the scheduler has promised.
-    in_order = not engine.setting("async_scheduling") and engine.setting("num_spec_tokens") == 0
+    # It may also run fewer drafts than were scheduled.
+    drafts = engine.setting("num_spec_tokens") != 0
+    in_order = not engine.setting("async_scheduling") and not drafts
     numbers = [one.table for one in engine.tables]
     nulls = {pool.pool: pool.null_block for pool in engine.pools}
     null_blocks = tuple(nulls.get(one.pool, 0) for one in engine.tables)
@@ -140,41 +177,31 @@ def _intents(engine: Engine, report: Report | None, wanted: object) -> Iterator[
                     tables[name] = tuple(
                         tuple(machine.tables[table].rows.get(number, ())) for table in numbers
                     )
-        yield _Intent(step, tables, engine.block_sizes, null_blocks, in_order)
+        yield _Intent(step, tables, engine.block_sizes, null_blocks, in_order, drafts)
 
 
-def _hold(rank: _Rank, intent: _Intent, ran: _Ran) -> None:
-    """Hold one batch against what was meant, and count."""
+def _hold(intent: _Intent, ran: _Ran) -> Held:
+    """Hold one batch against what was meant."""
     batch = ran.batch
-    rank.steps += 1
     if intent.step.unknown:
-        rank.unknown += 1
-        return
+        return Held(ran.segment, batch, 0, 0, 0, False, None)
     found: tuple[str, str] | None = _membership(intent, batch)
-    complete = True
+    complete, all_entries, all_slots = True, 0, 0
     for row in batch.rows:
         if found is not None:
             break
         name = row.request
         for group in range(min(len(row.tables), len(intent.block_sizes))):
             said, entries, slots, known = _row(intent, batch, row, name, group)
-            rank.entries += entries
-            rank.slots += slots
+            all_entries += entries
+            all_slots += slots
             complete = complete and known
             if said and found is None:
                 found = (name, said)
     lengths = compare_lengths(batch, ran.told)
-    rank.lengths += lengths.rows
-    rank.unknown += not (complete and lengths.complete)
+    complete = complete and lengths.complete
     found = found or lengths.first
-    if found is not None:
-        rank.differing += 1
-        if rank.first is None:
-            request, message = found
-            rank.first = Disagreement(
-                batch.step, batch.rank, ran.segment.name, request,
-                f"step {batch.step}, rank {batch.rank}: {message}",
-            )  # fmt: skip
+    return Held(ran.segment, batch, all_entries, all_slots, lengths.rows, complete, found)
 
 
 def _membership(intent: _Intent, batch: Batch) -> tuple[str, str] | None:
@@ -186,7 +213,7 @@ def _membership(intent: _Intent, batch: Batch) -> tuple[str, str] | None:
         share = meant.get(name)
         if share is None:
             return name, f"{name} is in row {row.row} of the worker's batch and was not scheduled"
-        if share.tokens != row.tokens:
+        if share.tokens != row.tokens and not (intent.drafts and row.tokens < share.tokens):
             return name, f"{name} was given {share.tokens} tokens, the worker has {row.tokens}"
         if intent.in_order and share.computed is not None and share.computed != row.computed:
             return name, (
@@ -219,8 +246,11 @@ def _row(
         entries += 1
         got = ours[index] if index < len(ours) else None
         if got != want:
+            place = f"row {row.row} ({name})"
+            if row.state is not None:
+                place = f"row {row.row} ({name}, state {row.state})"
             return (
-                f"row {row.row} ({name}), group {group}, entry {index} of its block table: the "
+                f"{place}, group {group}, entry {index} of its block table: the "
                 f"scheduler has block {want}, the worker {'none' if got is None else got}",
                 entries, 0, True,
             )  # fmt: skip
@@ -241,4 +271,4 @@ def _row(
     return "", entries, len(slots), True
 
 
-__all__ = ["Disagreement", "RankVerdict", "executed"]
+__all__ = ["Disagreement", "Held", "RankVerdict", "executed", "held"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pagewalk.trace.events import ExecutionEnded, ExecutionStarted
+from pagewalk.trace.events import (
+    AttentionPrepared,
+    BatchPrepared,
+    ExecutionEnded,
+    ExecutionStarted,
+)
 from pagewalk.trace.read import Segment, Trace
 from pagewalk.views.engines import Engine
 
@@ -13,7 +18,9 @@ from pagewalk.views.engines import Engine
 class Execution:
     """From the worker's call to its last return for the step, on the lowest rank that was traced.
 
-    On a GPU the calls return when the work is launched, not when it is done.
+    On a GPU the calls return when the work is launched, not when it is done. `prepared` is when
+    the last thing was told of the batch before the model ran, `executed` when `execute_model`
+    returned; `sample_tokens` began at `sampling`. Each is 0 where it was not recorded.
     """
 
     step: int
@@ -21,11 +28,24 @@ class Execution:
     rank: int
     began: int
     ended: int
+    prepared: int = 0
+    executed: int = 0
+    sampling: int = 0
 
     @property
     def took(self) -> int:
         """Nanoseconds."""
         return self.ended - self.began
+
+    @property
+    def forward(self) -> int:
+        """Nanoseconds that the model took, its inputs being ready; 0 unknown."""
+        return self.executed - self.prepared if self.executed and self.prepared else 0
+
+    @property
+    def sampled(self) -> int:
+        """Nanoseconds in `sample_tokens`; 0 unknown, or where it is no call of its own."""
+        return self.ended - self.sampling if self.sampling else 0
 
 
 def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
@@ -65,12 +85,22 @@ def _of_segment(segment: Segment) -> list[Execution]:
                 runs[event.step] = Execution(event.step, segment.pid, event.rank, event.t, event.t)
             else:
                 current.pop(event.rank, None)
+        elif type(event) is BatchPrepared or type(event) is AttentionPrepared:
+            run = runs.get(event.step)
+            if run is not None and not run.executed:
+                runs[run.step] = replace(run, prepared=event.t)
         elif type(event) is ExecutionEnded:
             step = event.step if event.step >= 0 else current.get(event.rank)
             run = runs.get(step) if step is not None else None
             if run is not None:
-                runs[run.step] = Execution(run.step, run.pid, run.rank, run.began, event.t)
+                runs[run.step] = _ended(run, event)
     return list(runs.values())
+
+
+def _ended(run: Execution, event: ExecutionEnded) -> Execution:
+    if event.call == "execute_model":
+        return replace(run, ended=event.t, executed=event.t)
+    return replace(run, ended=event.t, sampling=event.began)
 
 
 __all__ = ["Execution", "executions", "workers"]

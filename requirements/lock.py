@@ -1,6 +1,6 @@
 """The engine's release and this package's dependencies -> lists of pins, with hashes.
 
-    python requirements/lock.py [cpu] [test] [site] [zensical] [-- OPTIONS FOR PIP]
+    python requirements/lock.py [cpu] [test] [site] [zensical] [ray] [-- OPTIONS FOR PIP]
 
 Everything is asked of pip, as it is configured where this runs, and only names, versions, markers
 and hashes are written. torch is kept apart (`TORCH`), because where only PyPI is configured the
@@ -38,6 +38,7 @@ LISTS = {
     "test": "What `make test` needs beside cpu.txt.",
     "site": "What the site and its tests need beside cpu.txt and test.txt.",
     "zensical": "The other builder of the site, beside site.txt: `make zensical`.",
+    "ray": "What tests/test_ray.py needs beside cpu.txt and test.txt; skipped without it.",
 }
 
 Pins = dict[str, str]

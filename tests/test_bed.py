@@ -248,6 +248,7 @@ class TestScripts:
             ("trace_request.py", r"^step \d+ +is admitted: \d+ tokens"),
             ("dump_block_tables.py", r"\[1\* 2\* 3"),
             ("worker_batch.py", r"slots 220, by hand\n(.*\n)*.*, 0 steps differ"),
+            ("tensor_parallel.py", r"rank 1 .*slots 220\n(.*\n)*rank 1: .*, 0 steps differ"),
             ("attention_metadata.py", r"query_start_loc +38.*seq 25\n(.*\n)*.*, 0 steps differ"),
             ("attention_backends.py", r"gets CPUAttentionBackend\n(.*\n)*.*validates nothing"),
             ("watch_preemptions.py", r"is back: 96 of its 128 tokens were still cached"),

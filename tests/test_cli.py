@@ -273,11 +273,11 @@ class TestRun:
         command = ["python", "my.py", "--out", "x", "--json"]
         said = say("run", "--out", out, "--events", "lean", "--digest", "hash", "--", *command)
         assert said.code == 7
-        assert ran == [(command, out, "lean", False, "hash", "")]
+        assert ran == [(command, out, "lean", False, "hash", "", "")]
         assert say("run", "--record-tokens", *command).code == 7
         assert (ran[1][0], ran[1][3]) == (command, True)
-        assert say("run", "--host", "docs", *command).code == 7
-        assert ran[2][5] == "docs"
+        assert say("run", "--host", "docs", "--clock", "head:9", *command).code == 7
+        assert ran[2][5:] == ("docs", "head:9")
         assert str(ran[1][1]).startswith("pagewalk-trace-")
 
     def test_says_where_the_trace_is(
@@ -635,7 +635,7 @@ def test_every_command_is_tested() -> None:
     from typer.main import get_command
 
     commands = set(get_command(cli.app).commands)  # type: ignore[attr-defined]
-    own_tests = {"run", "doctor", "excerpt", "excerpts", "claims", "traces"}
+    own_tests = {"run", "doctor", "excerpt", "excerpts", "claims", "traces", "collect", "clock"}
     assert commands == {*READING, *OTHERS, *own_tests}
 
 

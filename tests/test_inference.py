@@ -244,6 +244,14 @@ class TestRunningPass:
         before = Before((one, *running(2)), (), PLAIN | {"async_scheduling": True})
         assert kinds(infer(step({2: 1}), before)) == {1: expected}
 
+    @pytest.mark.parametrize("tokens", [99, 50])
+    def test_passed_over_in_a_pipeline(self, tokens: int) -> None:
+        """No token is promised to it there: also at its very end it only has none to compute."""
+        one = Candidate(1, "RUNNING", tokens, tokens, prompt=10, max_tokens=90)
+        before = Before((one, *running(2)), (), PLAIN | {"pipeline_parallel_size": 2})
+        wanted = {"nothing_to_schedule", "pp_not_eligible"}
+        assert kinds(infer(step({2: 1}), before)) == {1: wanted}
+
     def test_settings_that_are_not_known_rule_nothing_out(self) -> None:
         """An old trace says less, so more remains possible."""
         inferred = infer(step({2: 1}), Before(running(1, 2), ()))

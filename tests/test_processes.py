@@ -21,6 +21,7 @@ from engines.verify import examine, must_hold
 from pagewalk.capture.launch import prepare
 from pagewalk.trace.read import open_trace
 from pagewalk.views.life import Life
+from pagewalk.views.verdict import check
 
 pytestmark = [pytest.mark.engine, pytest.mark.processes]
 installed = pytest.mark.skipif(
@@ -109,6 +110,39 @@ class TestForked:
         assert 0 <= ranks.count(0) - ranks.count(1) <= 1
         assert ranks.count(1) > 10
 
+    def test_pipeline_parallel(
+        self, fork: Fork, models: Models, tmp_path: Path, alone: dict[str, str]
+    ) -> None:
+        """Two batches are in flight, each rank prepares every one of them for its own layers."""
+        model, trace = models("llama"), tmp_path / "trace"
+        found = fork("pipeline", lambda: _two_stages(model, trace)).result()
+        assert texts(found) == alone
+        found = examine(trace)
+        assert found["roles"] == ["engine_core", "front_end", "worker", "worker"]
+        assert must_hold(found) > 60
+        (engine,) = found["engines"]
+        first, second = found["ranks"]
+        assert (first["rank"], second["rank"]) == (0, 1)
+        # Each step reaches both; only the end may come before the last of them was written.
+        for rank in (first, second):
+            assert engine["steps"] - 2 <= rank["steps"] <= engine["steps"]
+            assert rank["slots"] > 300
+
+    def test_a_worker_is_killed(self, fork: Fork, models: Models, tmp_path: Path) -> None:
+        """The engine dies of it. What all processes wrote until then opens, and is exact."""
+        model, trace = models("llama"), tmp_path / "trace"
+        seen = fork("killed", lambda: _one_of_two(model, trace)).result()
+        assert seen["error"] == "EngineDeadError"
+        opened = open_trace(trace)
+        (dead,) = [one for one in opened.segments if one.pid == seen["killed"]]
+        assert not dead.ended
+        verdict = check(opened)
+        assert verdict.diverging == 0
+        assert verdict.outcome != "broken", verdict.problems
+        assert verdict.snapshots > 10
+        assert {rank.rank: rank.differing for rank in verdict.ranks} == {0: 0, 1: 0}
+        assert all(rank.steps > 5 for rank in verdict.ranks)
+
     def test_async_front_end(
         self, fork: Fork, models: Models, tmp_path: Path, alone: dict[str, str]
     ) -> None:
@@ -133,6 +167,16 @@ def _two_ranks(model: Path, trace: Path) -> dict[str, Any]:
     os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
     processes.REQUESTS = 2
     return processes.offline(model, trace, "fork", tensor_parallel_size=2)
+
+
+def _two_stages(model: Path, trace: Path) -> dict[str, Any]:
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
+    return processes.offline(model, trace, "fork", **processes.PIPELINE)
+
+
+def _one_of_two(model: Path, trace: Path) -> dict[str, Any]:
+    os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "0|1"
+    return processes.killed(model, trace, "fork", tensor_parallel_size=2)
 
 
 @installed

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engines.cases import prompt
 from engines.drive import Drive
+from pagewalk.trace.events import BatchPrepared
 from pagewalk.trace.read import Trace, open_trace
 from pagewalk.views.engines import engines
 from pagewalk.views.identity import identities
 from pagewalk.views.life import Life, life
 
 REQUESTS = 8
+# Two stages of a pipeline need the model's dummy run at start-up, which the CPU engine leaves out
+# where nothing is compiled. Traced by dynamo and run as it is, nothing is compiled either: it
+# takes a second, and no C++ compiler.
+PIPELINE = {
+    "pipeline_parallel_size": 2,
+    "enforce_eager": False,
+    "compilation_config": {"mode": 2, "backend": "eager"},
+}
 
 
 def ask(drive: Drive, _: Path) -> None:
@@ -36,6 +46,34 @@ def offline(model: Path, trace: Path, method: str, **over: Any) -> dict[str, Any
         return drive.outcome()
 
     return _traced(model, trace, method, use, over)
+
+
+def killed(model: Path, trace: Path, method: str, **over: Any) -> dict[str, Any]:
+    """Like `offline`, until rank 1 is killed in the middle of it; what its user saw then."""
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    def use(config: Any, executor: Any) -> dict[str, Any]:
+        drive = Drive({}, LLMEngine(config, executor, False, multiprocess_mode=True))
+        drive.add("long", prompt(0, 40), 200)
+        while (victim := _busy(trace, rank=1)) is None:
+            drive.step()
+        os.kill(victim, signal.SIGKILL)
+        try:
+            drive.run()
+        except Exception as error:
+            return {"error": type(error).__name__, "killed": victim}
+        return {"error": "", "killed": victim}
+
+    return _traced(model, trace, method, use, over)
+
+
+def _busy(trace: Path, rank: int) -> int | None:
+    """The process of a rank that has written of some batches."""
+    for segment in open_trace(trace).segments:
+        batches = [one for one in segment.events if isinstance(one, BatchPrepared)]
+        if len([one for one in batches if one.rank == rank]) > 5:
+            return segment.pid
+    return None
 
 
 def asynchronous(model: Path, trace: Path, method: str, **over: Any) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 Exit codes: 0 all is well; 1 a law is broken or replay differs from the live engine (`check`), two
 traces differ (`diff`), a claim does not hold (`claims`), an excerpt has changed (`excerpts`), or
 tracing will not work in full here (`doctor`); 2 a mistake in the call, said in one sentence; 3 the
-trace could not be checked in full, because something was lost (`check`); 130 interrupted; 141
-whoever read the output has closed it. `run` returns the exit code of the command it ran.
+trace could not be checked or collected in full, because something was lost (`check`, `collect`);
+130 interrupted; 141 whoever read the output has closed it. `run` returns the exit code of the
+command it ran.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
 from pagewalk import (
     __version__,
     cli_claims,
+    cli_collect,
     cli_diff,
     cli_doctor,
     cli_excerpt,
@@ -54,6 +57,8 @@ app.command(
 for _name in ("show", "requests", "request", "blocks", "why", "check"):
     app.command(_name)(getattr(cli_read, _name))
 app.command("diff")(cli_diff.diff)
+app.command("collect")(cli_collect.collect)
+app.add_typer(cli_collect.clock_app, name="clock", help="Compare the clocks of machines.")
 app.command("open")(cli_open.open_report)
 app.command("export")(cli_export.export)
 app.command("excerpt")(cli_excerpt.excerpt)
@@ -100,9 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    command = typer.main.get_command(app)
     try:
-        code = command.main(arguments or ["--help"], prog_name="pagewalk", standalone_mode=False)
+        code = _command().main(arguments or ["--help"], prog_name="pagewalk", standalone_mode=False)
     except typer.Abort:
         return INTERRUPTED
     except Exception as error:
@@ -113,6 +117,12 @@ def _main(arguments: list[str]) -> int:
         return _say(f"{message().rstrip('.')}: `{_path(error)} --help` shows how.", MISTAKE)
     sys.stdout.flush()
     return code if isinstance(code, int) else OK
+
+
+@cache
+def _command() -> Any:
+    # Made of every command's annotations: whoever calls `main` often need not wait for that.
+    return typer.main.get_command(app)
 
 
 def _unread() -> int:

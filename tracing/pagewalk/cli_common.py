@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from pagewalk.collect.places import is_url, local
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.term.console import make_console
 from pagewalk.term.wait import waiting
@@ -20,7 +23,31 @@ from pagewalk.views.identity import Identities, identities, resolve
 
 OK, BROKEN, MISTAKE, UNKNOWN = 0, 1, 2, 3
 
-TracePath = Annotated[Path, typer.Argument(metavar="TRACE", help="The trace directory.")]
+
+def trace_place(text: str) -> Path:
+    """The trace directory that a user names; one at a URL is fetched, and is gone at the end."""
+    if not is_url(text):
+        return Path(text)
+    folder, lost = _held.enter_context(local(text))
+    _fetched.add(folder)
+    for one in lost:
+        sys.stderr.write(f"pagewalk: {one}\n")
+    return folder
+
+
+def is_fetched(place: Path) -> bool:
+    """Whether the trace came from a URL: what is written into it is gone at the end."""
+    return place in _fetched
+
+
+_fetched: set[Path] = set()
+_held = ExitStack()
+atexit.register(_held.close)
+
+TracePath = Annotated[
+    Path,
+    typer.Argument(metavar="TRACE", parser=trace_place, help="The trace directory, or its URL."),
+]
 RequestId = Annotated[
     str,
     typer.Argument(
@@ -118,9 +145,11 @@ __all__ = [
     "TracePath",
     "engine_of",
     "find",
+    "is_fetched",
     "number",
     "open_with_bar",
     "print_json",
     "step_range",
+    "trace_place",
     "write_page",
 ]

@@ -22,6 +22,7 @@ from pagewalk.cli_common import (
     number,
     open_with_bar,
     print_json,
+    trace_place,
     write_page,
 )
 from pagewalk.pages.comparison import Side, comparison
@@ -33,13 +34,17 @@ from pagewalk.views.diff import diff as compare
 from pagewalk.views.diff_values import Diff
 from pagewalk.views.engines import pick_engine
 
-TraceA = Annotated[Path, typer.Argument(metavar="A", help="A trace directory.")]
+TraceA = Annotated[
+    Path, typer.Argument(metavar="A", parser=trace_place, help="A trace directory, or its URL.")
+]
 _WIDE = 160
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Also write one HTML file with both players."),
 ]
-TraceB = Annotated[Path, typer.Argument(metavar="B", help="The trace to compare it with.")]
+TraceB = Annotated[
+    Path, typer.Argument(metavar="B", parser=trace_place, help="The trace to compare it with.")
+]
 
 
 def diff(

@@ -10,7 +10,15 @@ from typing import Annotated
 
 import typer
 
-from pagewalk.cli_common import OK, EngineIndex, TracePath, number, open_with_bar, write_page
+from pagewalk.cli_common import (
+    OK,
+    EngineIndex,
+    TracePath,
+    is_fetched,
+    number,
+    open_with_bar,
+    write_page,
+)
 from pagewalk.pages.report import report as report_of
 from pagewalk.term.console import make_console
 from pagewalk.term.wait import waiting
@@ -33,7 +41,8 @@ def open_report(
     chosen = pick_engine(opened, index)
     with waiting("writing the report", make_console(sys.stderr)) as report:
         text = report_of(opened, chosen, report=report)
-    path = write_page(trace / _NAME if out is None else out, text)
+    beside = Path(f"{trace.name}.html") if is_fetched(trace) else trace / _NAME
+    path = write_page(beside if out is None else out, text)
     sys.stdout.write(f"{path}\n")
     if not no_browser and _has_display():
         webbrowser.open(path.resolve().as_uri())

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pagewalk.capture.handshake import parse_address
 from pagewalk.capture.launch import run_command
 from pagewalk.capture.settings import DIGESTS, LEVELS
+from pagewalk.collect.places import is_url, push, refuse_used, shown
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.term.safe import escape
 from pagewalk.term.words import count, size
@@ -27,8 +31,12 @@ def run(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where to, default pagewalk-trace-<time>."),
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            show_default=False,
+            help="Where to, default pagewalk-trace-<time>. To a URL it is copied at the end.",
+        ),
     ] = None,
     events: Annotated[
         str,
@@ -55,6 +63,14 @@ def run(
             show_default=False,
         ),
     ] = "",
+    clock: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Compare this machine's clock with the one that `pagewalk clock serve` serves.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> int:
     """Run any command with tracing on, and return its exit code."""
     if not command:
@@ -64,10 +80,31 @@ def run(
         )
     _one_of("--events", events, LEVELS)
     _one_of("--digest", digest, DIGESTS)
-    place = out if out is not None else Path(time.strftime("pagewalk-trace-%Y%m%d-%H%M%S"))
-    _refuse_used(place)
-    code = run_command(command, place, events, record_tokens, digest, host)
-    sys.stderr.write(f"pagewalk: {_ending(place)}\n")
+    if clock:
+        parse_address(clock)
+    place = out if out is not None else time.strftime("pagewalk-trace-%Y%m%d-%H%M%S")
+    if is_url(place):
+        return _run_to_url(command, place, events, record_tokens, digest, host, clock)
+    _refuse_used(Path(place))
+    code = run_command(command, Path(place), events, record_tokens, digest, host, clock)
+    sys.stderr.write(f"pagewalk: {_ending(Path(place))}\n")
+    return code
+
+
+def _run_to_url(command: list[str], url: str, *settings: str | bool) -> int:
+    """Record on this machine, which nothing can stop, and copy the whole when it is over."""
+    refuse_used(url)
+    folder = Path(tempfile.mkdtemp(prefix="pagewalk-run-"))
+    place = folder / "trace"
+    code = run_command(command, place, *settings)  # type: ignore[arg-type]
+    if not any(place.glob("*.jsonl")):
+        sys.stderr.write(f"pagewalk: {_ending(place)}\n")
+        return code
+    written = push(place, url)
+    shutil.rmtree(folder, ignore_errors=True)
+    where = escape(shlex.quote(shown(url)))
+    sys.stderr.write(f"pagewalk: the trace is at {where} ({size(written)}); ")
+    sys.stderr.write(f"next: pagewalk show {where}\n")
     return code
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from pagewalk import __version__
-from pagewalk.capture.settings import RUN, Settings
+from pagewalk.capture.settings import RUN, Settings, for_ray
 from pagewalk.trace.events import SCHEMA_VERSION
 
 HEADER = "header.json"
@@ -29,6 +29,7 @@ def begin_run(settings: Settings) -> None:
     """
     if not os.environ.get(RUN):
         os.environ[RUN] = f"{settings.run or new_run()}:"
+        os.environ.update(for_ray())
 
 
 def claim_directory(settings: Settings) -> tuple[Path, str]:
@@ -47,7 +48,7 @@ def claim_directory(settings: Settings) -> tuple[Path, str]:
     directory = settings.directory
     for attempt in range(2, _ATTEMPTS):
         directory.mkdir(parents=True, exist_ok=True)
-        if _write_header(directory, run, settings) or _run_of(directory) == run:
+        if _write_header(directory, run, settings) or run_of(directory) == run:
             break
         directory = settings.directory / f"run-{attempt}"
     os.environ[RUN] = f"{run}:{directory}"
@@ -92,7 +93,8 @@ def _write_header(directory: Path, run: str, settings: Settings) -> bool:
             draft.unlink(missing_ok=True)
 
 
-def _run_of(directory: Path) -> str | None:
+def run_of(directory: Path) -> str | None:
+    """The run that a directory holds, None if it holds none."""
     try:
         content = json.loads((directory / HEADER).read_text())
         return str(content["run"])
@@ -100,7 +102,7 @@ def _run_of(directory: Path) -> str | None:
         return None
 
 
-__all__ = ["HEADER", "begin_run", "claim_directory", "header_of", "new_run"]
+__all__ = ["HEADER", "begin_run", "claim_directory", "header_of", "new_run", "run_of"]
 
 
 def release() -> str:

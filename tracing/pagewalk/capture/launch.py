@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pagewalk.capture.header import HEADER, header_of, new_run
-from pagewalk.capture.settings import HOST, Settings
+from pagewalk.capture.settings import CLOCK, HOST, Settings
 from pagewalk.errors import PagewalkError
 
 
@@ -21,13 +21,14 @@ def run_command(
     record_tokens: bool = False,
     digest: str = "off",
     host: str = "",
+    clock: str = "",
 ) -> int:
     """Run `command` under tracing and return its exit code (128 + n if signal n ended it).
 
     Raises:
         PagewalkError: the trace directory cannot be made, or there is no such command.
     """
-    settings = prepare(out, level, record_tokens, digest, command, host)
+    settings = prepare(out, level, record_tokens, digest, command, host, clock)
     try:
         child = subprocess.Popen(command, env={**os.environ, **settings.environment()})
     except FileNotFoundError as error:
@@ -52,10 +53,12 @@ def prepare(
     digest: str,
     command: list[str] | None,
     host: str = "",
+    clock: str = "",
 ) -> Settings:
     """Make the trace directory and its header for a run whose processes are still to start.
 
-    Without a `host` the one of the environment holds, as in a process that the plugin traces.
+    Without a `host` or a `clock` that of the environment holds, as in a process that the plugin
+    traces.
     """
     out = out.absolute()
     try:
@@ -73,7 +76,8 @@ def prepare(
             f"The trace directory {out} is not empty: name a new one with --out.",
         )
     host = host or os.environ.get(HOST, "")
-    settings = Settings(out, level, record_tokens, digest, new_run(), host)
+    clock = clock or os.environ.get(CLOCK, "")
+    settings = Settings(out, level, record_tokens, digest, new_run(), host, clock)
     header = header_of(settings.run, command, level, digest)
     try:
         (out / HEADER).write_text(header)

@@ -29,12 +29,16 @@ def _start() -> None:
     from pagewalk.capture.header import begin_run
     from pagewalk.capture.install import Installation
     from pagewalk.capture.recorder import Recorder
-    from pagewalk.capture.settings import from_environment
+    from pagewalk.capture.sending import send_at_exit
+    from pagewalk.capture.settings import RUN, from_environment
 
     settings = from_environment()
     if settings is None:
         return
+    first = not os.environ.get(RUN)
     begin_run(settings)
+    if first and settings.url:
+        send_at_exit(settings)
     recorder = Recorder(settings)
     recorder.follow_forks()
     recording.append(str(settings.directory))

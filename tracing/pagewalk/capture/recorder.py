@@ -18,6 +18,7 @@ from pagewalk import __version__
 from pagewalk.capture.buffer import BUFFER_LIMIT, Buffer
 from pagewalk.capture.encoder import Encoder
 from pagewalk.capture.header import claim_directory, release
+from pagewalk.capture.peer import Peer
 from pagewalk.capture.segment import SegmentFile
 from pagewalk.capture.settings import Settings
 from pagewalk.trace import events as ev
@@ -208,9 +209,11 @@ class Recorder:
     def _run(self) -> None:
         wait = FLUSH_SECONDS
         wanted, thread = self._wanted, threading.current_thread()
+        peer = Peer(self.settings, self.now)
         while not self._stopping and self._thread is thread:
-            wanted.wait(wait)
             try:
+                peer.ask(self.emit)
+                wanted.wait(wait)
                 with self._lock:
                     wait = FLUSH_SECONDS if self._drain() else IDLE_SECONDS
             except Exception as error:

@@ -27,6 +27,7 @@ def tracing(
     record_tokens: bool = False,
     digest: str = "off",
     host: str = "",
+    clock: str = "",
     adopt: Iterable[Any] = (),
     strict: bool = False,
 ) -> Iterator[Path]:
@@ -35,14 +36,14 @@ def tracing(
     Yields the trace directory, which must be new or empty. On exit this process's segment is
     closed and every patched attribute is the engine's own again. Processes of an engine that
     outlives the block go on recording until they end. `adopt` names schedulers of engines that
-    run in this process already; `host` stands for this machine's name. With `strict`, a reader
-    that raises raises here, for tests.
+    run in this process already; `host` stands for this machine's name, `clock` is the address of
+    the clock to compare this machine's with. With `strict`, a reader that raises raises here.
 
     Raises:
         PagewalkError: the directory cannot be used, or this process is traced already.
     """
     with _occupied(str(directory)):
-        settings = prepare(Path(directory), events, record_tokens, digest, None, host)
+        settings = prepare(Path(directory), events, record_tokens, digest, None, host, clock)
         recorder = Recorder(settings)
         _open.add(recorder)
         recorder.follow_forks()

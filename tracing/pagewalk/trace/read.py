@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.trace.clocks import Clocks, clocks
 from pagewalk.trace.codec import check_schema
 from pagewalk.trace.events import (
     SCHEMA_VERSION,
+    ClocksCompared,
     EngineConfigured,
     Event,
     ExitsDeclared,
@@ -30,7 +33,11 @@ _NUMBERS = re.compile(r"\d{1,18}")
 
 
 class HeaderFile(msgspec.Struct, frozen=True):
-    """`header.json` as it is written when a run starts."""
+    """`header.json` as it is written when a run starts.
+
+    What `pagewalk collect` joined has more: `also` are further runs, `lost` says what is missing.
+    `device` is the name of the GPU, where whoever recorded the trace has added it.
+    """
 
     schema: int = SCHEMA_VERSION
     run: str = ""
@@ -39,6 +46,9 @@ class HeaderFile(msgspec.Struct, frozen=True):
     command: list[str] | None = None
     level: str = ""
     digest: str = ""
+    also: list[str] = []
+    lost: list[str] = []
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Header:
     failed: dict[str, str]
     exits: dict[str, tuple[ExitsDeclared, ...]]
     problems: tuple[str, ...]
+    device: str = ""
 
 
 class Placed(NamedTuple):
@@ -90,17 +101,31 @@ class Trace:
     def merged(self) -> list[Placed]:
         """All events of all processes by time; within a process, events of one time by `seq`."""
         placed = [Placed(segment, event) for segment in self.segments for event in segment.events]
-        placed.sort(key=lambda one: (one.event.t, one.segment.pid, one.event.seq))
+        clock = {id(one): self.clocks.of(one.started).wall for one in self.segments}
+        if len(self.clocks.hosts) > 1:
+            placed.sort(key=lambda one: (clock[id(one.segment)](one.event.t), *_within(one)))
+        else:
+            placed.sort(key=lambda one: (one.event.t, *_within(one)))
         return placed
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """How the clocks of its hosts lie to each other, and how sure that is."""
+        told = ((one.started, one.facts_of(ClocksCompared)) for one in self.segments)
+        return clocks((start, facts) for start, facts in told if start is not None)
 
     def engine_segments(self) -> list[tuple[Segment, int]]:
         """Every engine of the trace: its segment and its number there."""
         return [(segment, engine) for segment in self.segments for engine in segment.engines]
 
 
+def _within(one: Placed) -> tuple[int, int]:
+    return one.segment.pid, one.event.seq
+
+
 def open_trace(path: Path | str, report: Report | None = None, max_line: int = MAX_LINE) -> Trace:
     """Read the trace in directory `path`; `report(bytes done, bytes in all)` follows it."""
-    folder = _trace_folder(Path(path))
+    folder = trace_folder(Path(path))
     header, problems = _read_header(folder)
     files, strange = _segment_files(folder)
     problems += strange
@@ -109,11 +134,12 @@ def open_trace(path: Path | str, report: Report | None = None, max_line: int = M
     for index, file in enumerate(files):
         inner = None if report is None else _shifted(report, sum(sizes[:index]), sum(sizes))
         segments.append(read_segment(file, inner, max_line))
-    problems += _segment_problems(segments, header.run)
+    problems += [*map(plain, header.lost)]
+    problems += _segment_problems(segments, (header.run, *header.also))
     return Trace(folder, _merge(header, segments, problems), tuple(segments))
 
 
-def _trace_folder(path: Path) -> Path:
+def trace_folder(path: Path) -> Path:
     """The directory that holds the segments, or one sentence on what to pass instead."""
     shown = _shown(path)
     try:
@@ -185,13 +211,13 @@ def _read_header(folder: Path) -> tuple[HeaderFile, list[str]]:
         return HeaderFile(), ["header.json is damaged: the facts of the run are from the segments"]
 
 
-def _segment_problems(segments: list[Segment], run: str) -> list[str]:
+def _segment_problems(segments: list[Segment], runs: tuple[str, ...]) -> list[str]:
     problems = []
     for segment in segments:
         name = plain(segment.name)
         if segment.started is None:
             problems.append(f"{name} does not begin with SegmentStarted")
-        elif run and segment.started.run != run:
+        elif runs[0] and segment.started.run not in runs:
             problems.append(f"{name} belongs to another run, {plain(segment.started.run)}")
         if segment.gaps:
             problems.append(f"{name} has {len(segment.gaps)} gap(s): {segment.gaps[0].reason}")
@@ -234,6 +260,7 @@ def _merge(file: HeaderFile, segments: list[Segment], problems: list[str]) -> He
             if (declared := tuple(segment.facts_of(ExitsDeclared)))
         },
         problems=tuple(problems),
+        device=file.device,
     )
 
 
@@ -251,4 +278,13 @@ def _cause(error: Exception) -> str:
     return plain(getattr(error, "strerror", None) or error)
 
 
-__all__ = ["EngineFacts", "Gap", "Header", "Placed", "Segment", "Trace", "open_trace"]
+__all__ = [
+    "EngineFacts",
+    "Gap",
+    "Header",
+    "Placed",
+    "Segment",
+    "Trace",
+    "open_trace",
+    "trace_folder",
+]

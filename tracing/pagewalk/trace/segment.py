@@ -20,6 +20,7 @@ from typing import BinaryIO, TypeVar
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.trace.codec import UnknownEventError, check_schema, decode
 from pagewalk.trace.events import (
+    ClocksCompared,
     EngineConfigured,
     Event,
     ExitsDeclared,
@@ -37,7 +38,15 @@ _FILE_NAME = re.compile(r"(\d{1,10})-\d{1,10}\.jsonl")
 
 # Events that describe the process: few, and asked for by readers that want no walk over all.
 _FACTS = frozenset(
-    (EngineConfigured, ExitsDeclared, ProbeFailed, ProbesInstalled, RequestNamed, RoleTaken)
+    (
+        ClocksCompared,
+        EngineConfigured,
+        ExitsDeclared,
+        ProbeFailed,
+        ProbesInstalled,
+        RequestNamed,
+        RoleTaken,
+    )
 )
 Kind = TypeVar("Kind", bound=Event)
 

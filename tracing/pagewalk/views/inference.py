@@ -137,9 +137,12 @@ def _passed_over(calls: Calls, one: Candidate) -> Kinds:
     """A running request that was looked at and left for another step, with others after it."""
     kinds: set[str] = set()
     if calls.overlapped:
-        at_the_end = one.tokens + 1 >= one.prompt + one.max_tokens
+        # Only the asynchronous scheduler counts tokens that are still to come; with a pipeline
+        # alone a request just has none to compute until its last step has returned.
+        counts = calls.may("async_scheduling")
+        at_the_end = counts and one.tokens + 1 >= one.prompt + one.max_tokens
         sure = bool(one.max_tokens) and not calls.number("num_spec_tokens")
-        if at_the_end or not sure:
+        if at_the_end or (counts and not sure):
             kinds.add("max_tokens_in_flight")
         if not (at_the_end and sure):
             kinds.add("nothing_to_schedule")

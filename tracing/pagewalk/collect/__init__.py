@@ -1,0 +1,1 @@
+"""Trace directories of several hosts, here or at URLs -> one trace directory."""

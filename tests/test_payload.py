@@ -15,16 +15,19 @@ from hypothesis import strategies as st
 from mutate import mutated
 from story import Core, full_story, lone, write
 from toy import ToyEngine
+from toy_workers import with_workers
 
 from pagewalk.errors import PagewalkError
 from pagewalk.trace import events as ev
 from pagewalk.trace.codec import encode
 from pagewalk.trace.read import Trace, open_trace
 from pagewalk.views.engines import engines
+from pagewalk.views.executed import held
 from pagewalk.views.identity import identities
 from pagewalk.views.moments import moments
 from pagewalk.views.payload import payload
 from pagewalk.views.payload_columns import MAGIC, SCHEMA, column, pack
+from pagewalk.views.payload_workers import SAME
 
 
 def parts(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -156,6 +159,58 @@ class TestBytes:
             trace = opened(tmp_path / str(tokens), toy)
             counts.append(sum(values(first(trace), "seg_count")))
         assert counts[0] == counts[1]
+
+
+class TestWorkers:
+    """Batches of workers cost what they tell, and nothing where there are none."""
+
+    def test_without_batches_nothing_is_said_of_them(self, tmp_path: Path) -> None:
+        """Neither in the header nor as columns."""
+        header, _ = parts(first(opened(tmp_path / "trace", busy_toy(0, steps=20))))
+        assert "workers" not in header
+        assert not [one for one in header["columns"] if one["name"].startswith("worker")]
+
+    def test_steady_decoding_lists_no_row(self, tmp_path: Path) -> None:
+        """Neither rows nor slots: both follow from the batch before and the scheduler's table."""
+        listed = []
+        for tokens in (20, 200):
+            toy = ToyEngine(num_blocks=400, budget=64)
+            for _ in range(4):
+                toy.add(prompt=4, max_tokens=tokens)
+            toy.run(400)
+            path = with_workers(tmp_path / str(tokens), toy, troubles=(), moves=0)
+            data = first(open_trace(path))
+            assert values(data, "worker_odd_at") == []
+            assert set(values(data, "worker_verdict")) == {SAME}
+            listed.append(len(values(data, "worker_row")))
+        assert listed[0] == listed[1] > 0
+
+    def test_batches_of_steps_that_nobody_scheduled_are_counted(self, tmp_path: Path) -> None:
+        """They are in no frame, and not forgotten."""
+        path = with_workers(tmp_path / "trace", busy_toy(0, steps=20), ranks=1, troubles=())
+        file = path / "5000-0.jsonl"
+        text = file.read_bytes()
+        file.write_bytes(text.replace(b'"step":3,', b'"step":90000,'))
+        data = first(open_trace(path))
+        (lane,) = parts(data)[0]["workers"]
+        assert (lane["rank"], lane["process"], lane["lost"]) == (0, 5000, 1)
+        assert values(data, "worker_count")[3] == 0
+
+    def test_what_differs_is_said_in_the_words_of_the_check(self, tmp_path: Path) -> None:
+        """One sentence for each batch that differs, however long the ids in it are."""
+        toy = busy_toy(0, steps=3)
+        toy.add(name="x" * 10_000, prompt=9)
+        toy.run(60)
+        path = with_workers(tmp_path / "trace", toy, ranks=1, troubles=("slots",))
+        trace = open_trace(path)
+        data = first(trace)
+        words = parts(data)[0]["words"]
+        said = [words[one] for one in values(data, "worker_said")]
+        wanted = [one.found[1] for one in held(trace, engines(trace)[0]) if one.found]
+        assert said
+        assert [one for one in said if len(one) < 400] == [one for one in wanted if len(one) < 400]
+        assert all(len(one) <= 401 for one in said)
+        assert max(map(len, wanted)) > 10_000
 
 
 class TestAnyTrace:

@@ -43,6 +43,7 @@ export class App {
     this.focus = -1;
     this.auto = -1;
     this.hits = null;
+    this.differing = this.held({ worker: [...(model.workers?.differing ?? [])] }).worker;
     this.nulls = new Set(
       model.header.pools.filter((one) => Number.isInteger(one.null_block) && one.null_block >= 0).map((one) => one.first + one.null_block),
     );
@@ -86,6 +87,8 @@ export class App {
     this.sentence = this.clauses.map((one) => asText(one.parts, this.names)).join(" ");
     // Nothing has changed in what there is at first.
     this.changed = new Set(frame > 0 ? model.changed : []);
+    this.lit = new Set();
+    this.ran = null;
     this.subject = subject;
     this.look();
   }
@@ -105,6 +108,25 @@ export class App {
     for (const { blocks } of this.tables(this.focus)) {
       for (const block of blocks) if (!this.nulls.has(block)) this.focusBlocks.add(block);
     }
+  }
+
+  /** What the workers ran in this frame; worked out once. */
+  batches() {
+    this.ran ??= this.model.batches();
+    return this.ran;
+  }
+
+  /** Shows where blocks are, for as long as someone points at what speaks of them. */
+  light(blocks) {
+    if (!this.model || (blocks.length === 0 && this.lit.size === 0)) return;
+    this.lit = new Set(blocks);
+    this.notify("light");
+  }
+
+  /** To the next (1) or previous (-1) step in which a worker did not run what was meant. */
+  differ(way) {
+    const frame = beside(this.differing, this.frame, way);
+    if (frame >= 0) this.go(frame);
   }
 
   select(request) {

@@ -97,7 +97,7 @@ export class Cells {
     const others = model.refs[block] > 1 ? model.owners(block).map((one) => one.request).join() : "";
     return `${state} ${who} ${model.slot[block]} ${model.refs[block]} ${others} ${level} ${mine.has(block)} ${changed.has(block)} ${
       order ? order.get(block) : ""
-    } ${app.block === block} ${model.cached[block]}`;
+    } ${app.block === block} ${model.cached[block]} ${app.lit.has(block)}`;
   }
 
   cell(app, block, state, { mine, changed, order }) {
@@ -109,6 +109,7 @@ export class Cells {
     attr(node, "aria-pressed", String(app.block === block));
     node.classList.toggle("mine", mine);
     node.classList.toggle("changed", changed);
+    node.classList.toggle("lit", app.lit.has(block));
     node.classList.toggle("chosen", app.block === block);
     if (owner >= 0) node.style.setProperty("--hue", String(angle(owner)));
     const shared = state === "used" && model.refs[block] > 1;

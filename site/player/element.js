@@ -1,6 +1,7 @@
 // <pagewalk-player src="demo.pgwk" step="41" select="twin-b" panes="grid step" theme="dark">
 //
-// `panes`: any of grid queues step detail lanes table; all where it is not said.
+// `panes`: any of grid queues step detail workers lanes table; all where it is not said, but the
+// workers only where their batches were recorded, and not inside a text.
 // `src` is an address, or `#id` of an element of the page that holds the payload as base64.
 // `from`, `to`: the steps that the transport is held to.
 // `embedded`: the player keeps off the page's address and follows its theme. `keys="page"`: it hears keys of the whole page.
@@ -117,6 +118,7 @@ class PagewalkPlayer extends HTMLElement {
   start(model) {
     this.app.load(model, this.range(model));
     this.view.load(model);
+    this.setPanes();
     this.fromAttributes();
     if (!this.hasAttribute("embedded")) this.followHash();
     this.ready = true;
@@ -154,7 +156,7 @@ class PagewalkPlayer extends HTMLElement {
     clearTimeout(this.scrubTimer);
     this.scrubTimer = setTimeout(() => this.view.settled(), SCRUB_WAIT);
     this.later(false);
-    if (reason === "play") return;
+    if (reason === "play" || reason === "light") return;
     this.state();
     this.dispatchEvent(new CustomEvent("step-change", { bubbles: true, composed: true, detail: this.detail() }));
     if (!this.hasAttribute("embedded") && this.ready) this.hashTimer ||= setTimeout(() => this.writeHash(), HASH_WAIT);
@@ -190,7 +192,9 @@ class PagewalkPlayer extends HTMLElement {
   }
 
   setPanes() {
-    this.view.show((this.getAttribute("panes") || "grid queues step detail lanes table").split(/\s+/));
+    const asked = this.getAttribute("panes");
+    const workers = !this.hasAttribute("embedded") && this.app.model?.workers ? " workers" : "";
+    this.view.show((asked || `grid queues step detail lanes table${workers}`).split(/\s+/));
     this.later(true);
   }
 

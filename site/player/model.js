@@ -4,6 +4,7 @@
 // step, as it is right after schedule(), and the last frame is the end of the recording.
 
 import { read } from "./columns.js";
+import { beside } from "./marks.js";
 import { BLOCK_EVENTS, Blocks } from "./model_blocks.js";
 import { Facts } from "./model_facts.js";
 import { lane, laneCounts } from "./model_lanes.js";
@@ -11,6 +12,7 @@ import {
   DECODE, FINISHED, FIRST_QUEUE, PREEMPTED, Requests, RUNNING,
 } from "./model_requests.js";
 import { snapshot } from "./model_snapshot.js";
+import { Workers } from "./model_workers.js";
 
 /** Read a payload (gzip or not). Throws an Error with one clear sentence. */
 export async function load(source) {
@@ -44,6 +46,8 @@ export class Model {
     Object.assign(this, { owner, slot, refs, cached, lastOwner });
     this.marks = { ...this.#facts.marks, eviction: this.#blocks.evictionFrames() };
     this.verdict = header.verdict ?? null;
+    /** Null where no worker recorded its batches. */
+    this.workers = header.workers ? new Workers(header, columns) : null;
     this.seek(0);
   }
 
@@ -172,6 +176,13 @@ export class Model {
     return { used: this.#requests.used(), budget: this.#columns.budget[this.frame] };
   }
 
+  /** What each rank ran in this frame. */
+  batches() {
+    if (!this.workers) return [];
+    const admission = (r) => this.#requests.status(r)?.admission ?? "";
+    return this.workers.at(this.frame, (r) => this.table(r), admission);
+  }
+
   // Blocks
 
   /** Blocks in the order in which they will be handed out now. */
@@ -220,15 +231,7 @@ export class Model {
 
   /** The next (direction 1) or previous (-1) frame with a mark of this kind; -1: there is none. */
   next(kind, frame, direction = 1) {
-    const list = this.marks[kind] ?? [];
-    let low = 0;
-    let high = list.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (direction > 0 ? list[middle] <= frame : list[middle] < frame) low = middle + 1;
-      else high = middle;
-    }
-    return list[direction > 0 ? low : low - 1] ?? -1;
+    return beside(this.marks[kind] ?? [], frame, direction);
   }
 
   /** Stretches of frames [from, to) in which the request was one kind of thing. */

@@ -136,11 +136,12 @@ export class Pixels {
     pen.strokeStyle = css(INK[app.theme]);
     for (const block of app.changed) ring(block, 1);
     for (const block of app.focusBlocks) ring(block, Math.max(1.5, side / 5));
+    for (const block of app.lit) ring(block, Math.max(2, side / 3));
     if (app.block >= 0) {
       pen.lineWidth = 2;
       pen.strokeRect((app.block % this.columns) * side - 2, Math.floor(app.block / this.columns) * side - 2, side + 3, side + 3);
     }
-    this.marked = app.changed.size + app.focusBlocks.size + (app.block >= 0 ? 1 : 0) > 0;
+    this.marked = app.changed.size + app.focusBlocks.size + app.lit.size + (app.block >= 0 ? 1 : 0) > 0;
   }
 
   blockAt(event) {

@@ -24,6 +24,11 @@ export const EMBEDDED = `
 :host([embedded]) .columns:not(:has(> .blocks:not([hidden]))) > .pane { contain: layout style; height: 300px; overflow-y: auto; }
 :host([embedded]) .lanes-body { max-height: 320px; }
 :host([embedded]) .find { display: none; }
+:host([embedded]) .workers { display: flex; flex-direction: column; height: 360px; }
+:host([embedded]) .workers-head { flex-wrap: nowrap; min-height: 34px; }
+:host([embedded]) .workers-head h2 { white-space: nowrap; }
+:host([embedded]) .workers-told { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+:host([embedded]) .ranks { flex: 1; height: auto; min-height: 0; }
 :host([embedded]) .queue.empty .rows { margin-top: 0; }
 
 @container (max-width: 1020px) {
@@ -57,6 +62,9 @@ export const EMBEDDED = `
   :host([embedded]) .speed, :host([embedded]) .legend { display: none; }
   :host([embedded]) .buttons { flex-wrap: nowrap; }
   :host([embedded]) .sentence { height: 140px; line-height: 26px; }
+  :host([embedded]) .workers { height: 440px; }
+  :host([embedded]) .workers-told { display: none; }
+  :host([embedded]) .workers-head { justify-content: space-between; }
   :host([embedded]) .clause.first { font-size: 16px; }
   :host([embedded]) .where, :host([embedded]) .grid-title { font-size: 12.5px; }
   :host([embedded]) .kind-row button:not(.kind) { min-width: 30px; padding: 0; }

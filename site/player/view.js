@@ -11,6 +11,7 @@ import { Step } from "./step.js";
 import { StepTable } from "./steptable.js";
 import { Transport } from "./transport.js";
 import { asNodes } from "./words.js";
+import { Workers } from "./workers.js";
 
 const MANY = 300; // requests
 const NO_MODEL = "no-model";
@@ -25,6 +26,7 @@ export class View {
       queues: new Queues(app),
       grid: new Blocks(app),
       step: new Step(app),
+      workers: new Workers(app),
       lanes: new Lanes(app),
       table: new StepTable(app),
     };
@@ -36,7 +38,7 @@ export class View {
     this.live = h("p", { class: "live", "aria-live": "polite" });
     this.message = h("p", { class: "message", role: "status" });
     this.columns = h("div", { class: "columns" }, this.panes.queues.node, this.panes.grid.node, this.panes.step.node);
-    this.stage = h("div", { class: "all-panes" }, this.sentence, this.transport.node, this.columns, this.detail.node, this.panes.lanes.node, this.panes.table.node);
+    this.stage = h("div", { class: "all-panes" }, this.sentence, this.transport.node, this.columns, this.detail.node, this.panes.workers.node, this.panes.lanes.node, this.panes.table.node);
     this.root = h(
       "div",
       { class: "player", role: "region", "aria-label": "Trace player" },

@@ -2,6 +2,7 @@
 // Nothing is said that no event says; what is not known is left out.
 
 import { count, listed, number, spoken } from "./format.js";
+import { DIFFERS } from "./model_workers.js";
 import { safe } from "./names.js";
 
 const who = (request) => ({ request });
@@ -15,7 +16,7 @@ export function tell(model, frame) {
   const of = (kind) => facts.filter((one) => one.kind === kind);
   if (model.unknown) {
     const parts = [`The engine's state is not known here: ${sentence(model.unknown)}`];
-    return { clauses: [{ parts, hurts: true }], subject: -1 };
+    return { clauses: [...strays(model, frame), { parts, hurts: true }], subject: -1 };
   }
   const found = [
     ...preemptions(of("preempted")),
@@ -30,7 +31,15 @@ export function tell(model, frame) {
     found.unshift(...quiet(model, frame).map((one) => ({ ...one, quiet: true })));
   }
   const subject = found.find((one) => one.subject !== undefined);
-  return { clauses: found, subject: subject ? subject.subject : -1 };
+  return { clauses: [...strays(model, frame), ...found], subject: subject ? subject.subject : -1 };
+}
+
+/** Ranks that ran something else than the scheduler meant; how, the pane of the workers tells. */
+function strays(model, frame) {
+  const ranks = (model.workers?.lanes ?? []).filter((_, lane) => model.workers.verdicts[lane][frame] === DIFFERS);
+  if (!ranks.length) return [];
+  const who = `Worker ${ranks.length === 1 ? "rank" : "ranks"} ${listed(ranks.map(({ rank }) => number(rank)), 3).join("")}`;
+  return [{ parts: [`${who} did not run what the scheduler meant.`], hurts: true }];
 }
 
 /** The text with a full stop, and nothing in it that could hide or turn the line around. */

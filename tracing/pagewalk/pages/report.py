@@ -149,7 +149,8 @@ def _rows_note(every: list[Step]) -> str:
 def _verdict_html(verdict: Check) -> str:
     words = {
         "holds": "Every law holds",
-        "broken": "Broken: a law does not hold, or replay differs from the live engine",
+        "broken": "Broken: a law does not hold, replay differs from the live engine, or a worker "
+        "did not run what the scheduler meant",
         "unknown": "Not all could be checked",
     }
     compared = (
@@ -173,10 +174,27 @@ def _verdict_html(verdict: Check) -> str:
     hurts = " class=hurts" if verdict.outcome == "broken" else ""
     return (
         f"<p><b{hurts}>{words[verdict.outcome]}</b>, at {verdict.events:,} events in "
-        f"{verdict.steps:,} steps. {compared}</p>{f'<ul>{losses}</ul>' if losses else ''}"
+        f"{verdict.steps:,} steps. {compared}</p>{_ranks(verdict)}"
+        f"{f'<ul>{losses}</ul>' if losses else ''}"
         f"<details><summary>The {len(verdict.laws)} laws</summary><div class=wide><table><thead>"
         f"<tr><th>law<th>verdict<th>judged<th>what it says<tbody>{laws}</table></div></details>"
     )
+
+
+def _ranks(verdict: Check) -> str:
+    """What the workers ran, held against what the scheduler meant; nothing without batches."""
+    if not verdict.ranks:
+        return ""
+    batches = sum(one.steps for one in verdict.ranks)
+    differing = sum(one.differing for one in verdict.ranks)
+    ranks = "1 rank" if len(verdict.ranks) == 1 else f"{len(verdict.ranks)} ranks"
+    first = "".join(
+        f"<li class=hurts>{isolated(one.first.message, 400)}"
+        for one in verdict.ranks[:20]
+        if one.first is not None
+    )
+    told = f"{batches:,} batches of {ranks} were held against the scheduler's block tables"
+    return f"<p>{told}, {differing:,} differ.</p>{f'<ul>{first}</ul>' if first else ''}"
 
 
 __all__ = ["MOST_CHAPTERS", "MOST_ROWS", "report"]

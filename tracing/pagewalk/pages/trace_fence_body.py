@@ -11,7 +11,7 @@ from pagewalk.pages.walk_body import bad, name_of, read_body, text_of
 
 LANGUAGE = "trace"
 KEYS = ("trace", "engine", "panes", "step", "steps", "select", "name", "play", "caption")
-PANES = ("grid", "queues", "step", "detail", "lanes", "table")
+PANES = ("grid", "queues", "step", "detail", "workers", "lanes", "table")
 _RANGE = re.compile(r"(\d{1,9})\s*(?:\.\.|-)\s*(\d{1,9})")
 _STEP = re.compile(r"\d{1,9}")
 

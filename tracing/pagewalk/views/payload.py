@@ -6,7 +6,7 @@ frame for each step, as it is right after schedule(), and the last is the end of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pagewalk.replay.machine import ADOPTED, RULES, Machine
@@ -30,6 +30,7 @@ from pagewalk.views.payload_life import life_columns
 from pagewalk.views.payload_places import Places
 from pagewalk.views.payload_requests import RequestLog
 from pagewalk.views.payload_words import Words
+from pagewalk.views.payload_workers import BatchLog
 
 Report = Callable[[int, int], None]
 """Called with (events done, events in all)."""
@@ -52,7 +53,7 @@ def payload(
     as it is: `laws`, a list of name, outcome, judged and sentence, and `digests`, counts of
     `compared` and `divergences`.
     """
-    recording = Recording(engine)
+    recording = Recording(trace, engine)
     recording.run(report)
     names = list(recording.indices)
     known = identities(trace)
@@ -61,6 +62,7 @@ def payload(
     facts = {
         **header(trace, engine, recording, sources or {}),
         **head,
+        **recording.batches.header(),
         "names": names,
         "externals": [known.external(name) for name in names],
         "verdict": verdict,
@@ -71,18 +73,20 @@ def payload(
 class Recording:
     """One engine's events, followed once: `run` fills the logs."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, trace: Trace, engine: Engine) -> None:
         self.engine = engine
         self.machine = Machine()
         self.words = Words()
         self.indices: dict[str, int] = {}
         self._of_number: dict[int, int] = {}
+        self._number_of: dict[int, int] = {}
         index = self._index
         queues = [one.queue for one in engine.queues]
         self.places = Places(self.machine, engine.number, queues, index)
         self.blocks = BlockLog(engine, self.machine, index)
         self.requests = RequestLog(self.machine, engine.number, self.places, index, self.words)
         self.facts = FactLog(engine, self.machine, index, self.words)
+        self.batches = BatchLog(trace, engine, self.indices, self.words)
         self.steps: list[int] = []
         self.times: list[int] = []
         self.budgets: list[int] = []
@@ -136,6 +140,7 @@ class Recording:
             *self.blocks.columns(),
             *self.requests.columns(),
             *self.facts.columns(),
+            *self.batches.columns(),
         ]
 
     def _index(self, request: int) -> int:
@@ -143,7 +148,15 @@ class Recording:
         if at is None:
             name = self.machine.request_id(request)
             at = self._of_number[request] = self.indices.setdefault(name, len(self.indices))
+            self._number_of[at] = request
         return at
+
+    def _tables(self, index: int) -> Sequence[Sequence[int]] | None:
+        """The scheduler's block tables of a request now, one for each group."""
+        machine, number = self.machine, self._number_of.get(index)
+        if number not in machine.requests:
+            return None
+        return [tuple(machine.tables[one.table].rows.get(number, ())) for one in self.engine.tables]
 
     def _handlers(self) -> dict[type, list[Callable[[Any], None]]]:
         tables = (self.blocks.after, self.places.after, self.requests.after, self.facts.after)
@@ -190,6 +203,8 @@ class Recording:
             self.requests.schedule(event, frame)
         self.blocks.close_frame()
         self.facts.close_frame()
+        scheduled = step if event is not None else None
+        self.batches.close_frame(scheduled, self._tables if not why else lambda _: None)
         self.steps.append(step)
         self.times.append(t)
         self.budgets.append(budget)

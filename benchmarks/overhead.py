@@ -4,8 +4,13 @@
 
 Front end, engine core and worker share one thread here, so every event is paid on the step path:
 the worst case. A mode's figure is the median over rounds of (time untraced / time traced) of the
-same round. `null` is untraced against untraced; where its median leaves 1 by more than the guard,
+same round. Each block begins with a few steps that are not timed: after a change of modes the
+interpreter learns the functions anew, and without them the untraced block pays for its
+predecessor. `null` is untraced against untraced; where its median leaves 1 by more than the guard,
 the whole run is void and the exit code is 1.
+
+`--shape 1b` takes a model of the size of a real one, with random weights, and `--engine` any
+arguments of `LLM`, as in `--engine '{"enforce_eager": false}'` for CUDA graphs.
 """
 
 from __future__ import annotations
@@ -27,11 +32,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pagewalk.bed import models, settings
+from pagewalk.bed import models, settings, shapes
 from pagewalk.capture.session import tracing
 
 MODES = ("off", "null", "lean", "full")
 PROFILERS = ("viztracer", "cprofile")
+WARM_UP = 24  # tokens of each request before a block is timed
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,9 @@ class Block:
 class Bench:
     """An in-process engine with `batch` requests that decode together, over and over."""
 
-    def __init__(self, batch: int, tokens: int, block_size: int) -> None:
+    def __init__(
+        self, batch: int, tokens: int, block_size: int, shape: str = "", **engine: Any
+    ) -> None:
         settings.settle_environment()
         import os
 
@@ -58,26 +66,32 @@ class Bench:
 
         self.batch, self.tokens = batch, tokens
         self.folder = tempfile.TemporaryDirectory()
-        model = models.make("llama", Path(self.folder.name) / "llama")
         blocks = batch * (-(-(16 + tokens) // block_size) + 1) + 1
         args = settings.engine_args(
             "llama",
-            model,
+            self._model(shape),
             block_size=block_size,
             num_gpu_blocks_override=blocks,
             max_num_seqs=batch,
             max_num_batched_tokens=max(2048, batch * 16),
         )
-        self.llm: Any = LLM(distributed_executor_backend="uni", **args)
+        if shape:
+            args = shapes.shape_args(**args)
+        self.llm: Any = LLM(distributed_executor_backend="uni", **{**args, **engine})
         self.scheduler = self.llm.llm_engine.engine_core.engine_core.scheduler
         self.runs = 0
 
-    def workload(self) -> int:
-        """Run the batch to its end; the steps it took."""
+    def _model(self, shape: str) -> Path:
+        """The bed's model, or one of a shape and without weights."""
+        place = Path(self.folder.name) / f"llama-{shape or 'bed'}"
+        return shapes.write_shape(shape, place) if shape else models.make("llama", place)
+
+    def workload(self, tokens: int) -> int:
+        """Run the batch to its end, `tokens` for each request; the steps it took."""
         from vllm import SamplingParams
 
         params = SamplingParams(
-            max_tokens=self.tokens, temperature=0.0, ignore_eos=True, detokenize=False
+            max_tokens=tokens, temperature=0.0, ignore_eos=True, detokenize=False
         )
         engine = self.llm.llm_engine
         before = self.scheduler.current_step
@@ -95,10 +109,13 @@ class Bench:
         """One block in `mode`. Installing, opening and closing the trace are not timed."""
         gc.collect()
         with tempfile.TemporaryDirectory() as folder, self._mode(mode, Path(folder)) as trace:
+            self.workload(WARM_UP)
+            events, size = _written(trace)
             wall, cpu = time.perf_counter(), time.process_time()
-            steps = self.workload()
+            steps = self.workload(self.tokens)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            return Block(mode, wall, cpu, steps, *_written(trace))
+            more_events, more_size = _written(trace)
+            return Block(mode, wall, cpu, steps, more_events - events, more_size - size)
 
     @contextlib.contextmanager
     def _mode(self, mode: str, folder: Path) -> Iterator[Path | None]:
@@ -134,7 +151,7 @@ def _profiler(name: str, folder: Path) -> Iterator[None]:
 
 
 def _written(trace: Path | None) -> tuple[int, int]:
-    """Events and bytes that the block left; the trace's opening is a constant and counted too."""
+    """Events and bytes in the trace so far."""
     if trace is None:
         return 0, 0
     from pagewalk.capture.session import flush_all
@@ -210,10 +227,15 @@ def main(
     block_size: Annotated[int, typer.Option(help="Tokens per KV block.")] = 32,
     guard: Annotated[float, typer.Option(help="How far the null control may leave 1.")] = 0.01,
     profilers: Annotated[bool, typer.Option(help="Also viztracer and cProfile.")] = True,
+    shape: Annotated[
+        str, typer.Option(help=f"A model without weights: {' or '.join(shapes.SHAPES)}.")
+    ] = "",
+    engine: Annotated[str, typer.Option(help="Arguments of LLM that win, as JSON.")] = "{}",
     out: Annotated[Path | None, typer.Option(help="Where the result goes, as JSON.")] = None,
 ) -> None:
     """Measure, print, and write the result with the raw blocks."""
-    bench = Bench(batch, tokens, block_size)
+    told = json.loads(engine)
+    bench = Bench(batch, tokens, block_size, shape, **told)
     modes = [*MODES, *(PROFILERS if profilers else ())]
     for mode in modes:
         bench.measure(mode)  # warm up each path once
@@ -224,8 +246,9 @@ def main(
         blocks += [bench.measure(mode) for mode in order]
     result = summary(blocks, guard)
     result |= {
-        "machine": {"cpus": _cpus(), "python": platform.python_version()},
+        "machine": {"cpus": _cpus(), "python": platform.python_version(), "device": _device()},
         "workload": {"batch": batch, "tokens": tokens, "block_size": block_size, "rounds": rounds},
+        "engine": {"shape": shape, **told},
         "blocks": [asdict(block) for block in blocks],
     }
     show(result)
@@ -241,6 +264,15 @@ def _cpus() -> int:
     import os
 
     return os.cpu_count() or 0
+
+
+def _device() -> str:
+    """The accelerator's name, else what vLLM calls the platform."""
+    from vllm.platforms import current_platform
+
+    with contextlib.suppress(Exception):
+        return str(current_platform.get_device_name())
+    return str(current_platform.device_type)
 
 
 if __name__ == "__main__":

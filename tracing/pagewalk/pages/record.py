@@ -20,6 +20,7 @@ from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.stem import check_stem, claims_path, scenario_path
 
 SCENARIOS, TRACES = "scenarios", "traces"
+GPU = "gpu"  # traces below it are made by `scripts/record_gpu.py`, on a machine that has one
 MODEL = "{model}"
 
 
@@ -86,7 +87,10 @@ def pick(found: Sequence[Scenario], stems: Sequence[str]) -> tuple[Scenario, ...
 
 
 def orphans(docs: Path, found: Sequence[Scenario]) -> tuple[str, ...]:
-    """Traces that no scenario makes, by stem: of a scenario that was renamed, say."""
+    """Traces that no scenario makes, by stem: of a scenario that was renamed, say.
+
+    Those from a GPU are of the scenarios of other traces, on another device.
+    """
     folder = docs / TRACES
     known = {one.stem for one in found}
     stems = {
@@ -94,7 +98,7 @@ def orphans(docs: Path, found: Sequence[Scenario]) -> tuple[str, ...]:
         for path in folder.rglob("header.json")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
-    return tuple(sorted(stems - known))
+    return tuple(sorted(one for one in stems - known if not one.startswith(f"{GPU}/")))
 
 
 def _read(docs: Path, path: Path) -> Scenario:

@@ -11,6 +11,8 @@ What that backend says of the layer is then asked here.
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 from pagewalk.bed.engine import arguments, run_script
@@ -25,6 +27,8 @@ def main() -> None:
     """Ask the platform under tracing, then tell what it answered."""
     options = arguments(__doc__, head_size=int, dtype=str, block_size=int, backend=str, device=str)
     settle_environment()
+    # vLLM heeds the level when it builds an engine, and none is built here.
+    logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
     with tracing(options.out) as directory:
         said = asked(options)
     # A platform that was not asked has left no segment.
@@ -38,7 +42,7 @@ def main() -> None:
             layer = ", ".join(f"{name} {what}" for name, what in event.layer.items())
             print(f"\nPlatform {event.platform}, layers with {layer}:")
             print(f"  asked for {event.asked or 'none'}, gets {event.backend}")
-    print(f"\n{said} The trace is in {directory}")
+    print(f"\n{said}" + (f" The trace is in {directory}" if segments else ""))
 
 
 def asked(options: Any) -> str:

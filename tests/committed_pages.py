@@ -23,7 +23,7 @@ SCENARIOS = scenarios(DOCS)
 # A chapter is a folder of pages that stand on recorded runs.
 CHAPTERS = sorted({one.stem.partition("/")[0] for one in SCENARIOS if "/" in one.stem})
 # What no CPU engine runs is told from the source alone, and the page says so at its top.
-SOURCE_ONLY = ("workers/runner_v2.md",)
+SOURCE_ONLY = ("attention/backends.md", "workers/runner_v2.md")
 # Two ranks of a model on two cores take minutes, and a killed worker is killed at any moment.
 SLOW = ("workers/executor", "workers/executor_dies")
 

@@ -20,8 +20,9 @@ SEES = {
     "source": {"probes", "trace"},
     "pages": {"views", "source", "trace", "replay"},
     "profile": {"views", "trace"},
-    "term": {"trace", "replay", "views", "source", "probes", "capture", "bed"},
+    "term": {"trace", "replay", "views", "source", "probes", "capture", "bed", "collect"},
     "bed": set(),
+    "collect": {"trace"},
 }
 ENGINE = {"vllm", "torch", "transformers", "tokenizers", "safetensors"}
 MAY_IMPORT_ENGINE = {"capture", "bed"}

@@ -1,0 +1,34 @@
+"""Two prompts with the same beginning in one step: one writes the block that the other one reads.
+
+    python walkthroughs/scenarios/attention/kv_write.py [--model DIRECTORY]
+
+`writer` comes first and `reader` is admitted in the same step. It hits the block that `writer`
+has been promised, and that nobody has written yet. Prompts are sent as token ids, one per
+character; a block has 32 tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pagewalk.bed.engine import ask, small_engine
+
+ENGINE = "llama"
+SHARED = "These thirty-two are for both..."
+PROMPTS = {
+    "writer": SHARED + " I compute them.",
+    "reader": SHARED + " I only read.",
+}
+
+
+def main() -> None:
+    """Send both at once, and step until they are done."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
+    options = parser.parse_args()
+    with small_engine(options.model, max_num_batched_tokens=128) as llm:
+        ask(llm, PROMPTS, max_tokens=4)
+
+
+if __name__ == "__main__":
+    main()

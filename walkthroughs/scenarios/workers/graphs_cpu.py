@@ -1,0 +1,35 @@
+"""A CPU engine is asked for CUDA graphs and for a compiled model; it gets one of the two.
+
+    python walkthroughs/scenarios/workers/graphs_cpu.py [--model DIRECTORY]
+
+The requests are those of `graphs.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from graphs import SIZES, ask_all
+
+from pagewalk.bed.engine import small_engine
+
+ENGINE = "llama"
+ASKED = {
+    "mode": 2,
+    "backend": "eager",
+    "cudagraph_mode": "FULL_DECODE_ONLY",
+    "cudagraph_capture_sizes": SIZES,
+}
+
+
+def main() -> None:
+    """Start an engine with these wishes, and send it the requests."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
+    options = parser.parse_args()
+    with small_engine(options.model, enforce_eager=False, compilation_config=ASKED) as llm:
+        ask_all(llm.llm_engine)
+
+
+if __name__ == "__main__":
+    main()

@@ -89,9 +89,9 @@ traces: $(READY) ## record the traces of the pages anew (ARGS=... names some)
 	$(PAGEWALK) traces record $(ARGS)
 
 # What pages need beside themselves is made first; then each claim is judged while they are built.
+# One process makes what pages need beside themselves, and judges each claim while it builds them.
 site: $(TOOLS) ## build the website into build/site
-	@$(PY) -m pagewalk.pages.prepare walkthroughs
-	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --site-dir build/site
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m pagewalk.pages.site walkthroughs build/site
 	@echo "The website is in build/site: make serve shows it."
 
 serve: $(TOOLS) ## show the website on this machine alone, and follow changes
@@ -146,6 +146,10 @@ $(VENV)/.ready: $(VENV)/.package
 $(VENV)/.tools: requirements/test.txt requirements/site.txt $(VENV)/.ready
 	@$(PY) requirements/install.py requirements/test.txt
 	@$(PY) requirements/install.py requirements/site.txt
+	@touch $@
+
+$(VENV)/.ray: requirements/ray.txt $(VENV)/.tools
+	@$(PY) requirements/install.py requirements/ray.txt
 	@touch $@
 
 $(VENV)/.zensical: requirements/zensical.txt $(VENV)/.tools

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +96,15 @@ def made(folder: Path, page: str) -> str:
     return (folder / "site" / page / "index.html").read_text(encoding="utf-8")
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """What was built, but for when: MkDocs says so in the map of the site and in its own theme."""
+    found = (one for one in folder.rglob("*") if one.is_file() and "sitemap" not in one.name)
+    return {
+        one.relative_to(folder).as_posix(): re.sub(rb"Build Date UTC.*", b"", one.read_bytes())
+        for one in found
+    }
+
+
 class TestMkDocs:
     """`mkdocs build --strict`."""
 
@@ -147,6 +158,24 @@ class TestMkDocs:
         said = done.stderr.strip().splitlines()[-1]
         assert "says scheduler/crowd and the page is scheduler/copy" in said
         assert "<!-- walk: scheduler/crowd at: scheduler/copy -->" in said
+
+    def test_all_of_it_in_one_process(self, site: Path) -> None:
+        """What `make site` does: the same files, and every warning fails it."""
+        apart, both = site / "apart", site / "site"
+        assert build(site, "pagewalk.pages.prepare", "docs").returncode == 0
+        assert build(site, "mkdocs", "build", "--strict", "-d", str(apart)).returncode == 0
+        shutil.rmtree(site / "docs/assets")
+        done = build(site, "pagewalk.pages.site", "docs", str(both))
+        assert done.returncode == 0, done.stderr
+        assert files(both) == files(apart)
+        assert {"assets/player.js", "assets/traces/chat.pgwk"} <= files(both).keys()
+        put(site / "docs", "other.md", "# Other\n\n[x](scheduler/crowd.md#claim-gone)\n")
+        warned = build(site, "pagewalk.pages.site", "docs", str(both))
+        assert (warned.returncode, "claim-gone" in warned.stderr) == (1, True)
+        put(site / "docs", "other.md", f"# Other\n\n{WALK}\n")
+        assert build(site, "pagewalk.pages.site", "docs", str(both)).returncode == 1
+        missing = build(site, "pagewalk.pages.site", "none", str(both))
+        assert (missing.returncode, "name the folder" in missing.stderr) == (2, True)
 
     def test_what_the_search_finds(self, site: Path) -> None:
         """Sentences of claims, and neither code nor tables."""

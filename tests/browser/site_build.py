@@ -90,8 +90,7 @@ def missing() -> str:
 
 def build(folder: Path) -> Built:
     """Build the site into a folder; warnings are errors, as for `make site`."""
-    run("pagewalk.pages.prepare", "walkthroughs")
-    run("mkdocs", "build", "--strict", "--site-dir", str(folder))
+    run("pagewalk.pages.site", "walkthroughs", str(folder))
     return Built(folder)
 
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from pagewalk.errors import PagewalkError
 from pagewalk.pages.claims import judge, parse_by, predicate
+from pagewalk.pages.once import once
 from pagewalk.pages.runs import provenance, run_of
 from pagewalk.pages.stem import STEM, Page, trace_path
 from pagewalk.pages.walk_body import bad, fenced, name_of, read_body, text_of
@@ -51,6 +53,7 @@ def format_claim(
     return fenced(LANGUAGE, md, lambda page: _element(read_claim(source, page.stem), page, md))
 
 
+@lru_cache(maxsize=1024)  # each is read for its page and for the list of all
 def read_claim(body: str, stem: str) -> ClaimFence:
     """Read a fence's body; whatever is wrong with it is one sentence."""
     values = read_body(LANGUAGE, body, _KEYS)
@@ -92,9 +95,10 @@ def _element(claim: ClaimFence, page: Page, md: Any) -> Element:
 
 def _only_one(name: str, page: Page) -> None:
     """An id stands for one claim on the whole site: the list of claims links to it."""
-    from pagewalk.pages.claims_page import pages_with
+    from pagewalk.pages.claims_page import pages_by_claim
 
-    elsewhere = [one for one in pages_with(page.docs, name) if page.walk and one != page.walk.at]
+    there = once(("claims", page.docs), lambda: pages_by_claim(page.docs)).get(name, ())
+    elsewhere = [one for one in there if page.walk and one != page.walk.at]
     if name in page.claims or elsewhere:
         there = f"the page {elsewhere[0]}" if elsewhere else "this page"
         raise PagewalkError(

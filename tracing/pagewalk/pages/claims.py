@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.pages.once import once
 from pagewalk.pages.runs import run_of, stamp
 from pagewalk.pages.stem import claims_path, trace_path
 from pagewalk.views.evidence import Run
@@ -59,6 +60,10 @@ def book(docs: Path, stem: str) -> Book:
             "no-asserts", "Claims are assertions: run Python without -O, which leaves them out."
         )
     path = claims_path(docs, stem)
+    return once(("book", path), lambda: _book(path, stem))
+
+
+def _book(path: Path, stem: str) -> Book:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -86,6 +91,10 @@ def predicate(docs: Path, stem: str, name: str) -> Predicate:
 
 def judge(docs: Path, stem: str, name: str, trace: Path | None = None) -> Mapping[str, Fact]:
     """The facts of a predicate on the stem's trace, or on another; an error where it fails."""
+    return once(("facts", docs, stem, name, trace), lambda: _judge(docs, stem, name, trace))
+
+
+def _judge(docs: Path, stem: str, name: str, trace: Path | None) -> Mapping[str, Fact]:
     one = predicate(docs, stem, name)
     path = trace_path(docs, stem) if trace is None else trace
     key = (path, f"{stem}:{name}")
@@ -187,13 +196,14 @@ def _predicates(path: Path, text: str) -> Mapping[str, Predicate]:
         module.__file__ = str(path)
         sys.modules[module.__name__] = module  # what dataclasses look for
         # Not imported as a file: no compiled copy shall lie among the pages.
-        exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
+        exec(compile(tree, str(path), "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
         raise PagewalkError(
             "bad-claims",
             f"{shown} cannot be loaded ({type(error).__name__}: {plain(error, 160)}): correct it.",
         ) from error
     functions = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+    calls = {name: _names(node) for name, node in functions.items()}
     found: dict[str, Predicate] = {}
     for name, node in functions.items():
         if name.startswith("_"):
@@ -208,16 +218,25 @@ def _predicates(path: Path, text: str) -> Mapping[str, Predicate]:
         function = module.__dict__[name]
         if not isinstance(function, FunctionType):
             raise PagewalkError("bad-claims", f"{shown}: {plain(name)} is no function: rename it.")
-        source = _source(text, node, functions)
+        source = _source(text, node, functions, calls)
         found[name] = Predicate(name, " ".join(says.split("\n\n")[0].split()), source, function)
     return found
 
 
-def _source(text: str, node: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> str:
+def _names(node: ast.FunctionDef) -> frozenset[str]:
+    return frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def _source(
+    text: str,
+    node: ast.FunctionDef,
+    functions: Mapping[str, ast.FunctionDef],
+    calls: Mapping[str, frozenset[str]],
+) -> str:
     """A predicate without its docstring, and then the helpers that it calls."""
     wanted, helpers = [node], []
     while wanted:
-        names = {one.id for one in ast.walk(wanted.pop()) if isinstance(one, ast.Name)}
+        names = calls[wanted.pop().name]
         new = [
             one
             for name, one in functions.items()

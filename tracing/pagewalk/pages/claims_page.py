@@ -64,9 +64,13 @@ def listed(docs: Path) -> tuple[Listed, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def pages_with(docs: Path, name: str) -> list[str]:
-    """The pages that have a claim of that id."""
-    return [one.at for one in listed(docs) if name in one.ids]
+def pages_by_claim(docs: Path) -> Mapping[str, list[str]]:
+    """Id of a claim -> the pages that have a claim of that id."""
+    found: dict[str, list[str]] = {}
+    for one in listed(docs):
+        for name in one.ids:
+            found.setdefault(name, []).append(one.at)
+    return found
 
 
 def claims_of(docs: Path, page: Listed) -> tuple[ClaimFence, ...]:
@@ -151,4 +155,4 @@ def _many(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-__all__ = ["Listed", "claims_of", "format_claims", "listed", "pages_with"]
+__all__ = ["Listed", "claims_of", "format_claims", "listed", "pages_by_claim"]

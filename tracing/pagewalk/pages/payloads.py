@@ -20,6 +20,7 @@ from pathlib import Path
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.facts import substitute
 from pagewalk.pages.fences import blocks
+from pagewalk.pages.once import looked_once
 from pagewalk.pages.runs import run_of
 from pagewalk.pages.sources import SOURCES
 from pagewalk.pages.stem import find_walk, payload_path, trace_path
@@ -118,7 +119,8 @@ def main(arguments: list[str]) -> int:
             raise PagewalkError(
                 "no-pages", f"{plain(docs, 120)} is no folder: name the folder of the pages."
             )
-        files = list(write_all(docs))
+        with looked_once():
+            files = list(write_all(docs))
     except PagewalkError as error:
         sys.stderr.write(f"pagewalk: {error}\n")
         return 2

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.pages.once import once
 from pagewalk.trace.events import ExecutionStarted, RoleTaken
 from pagewalk.views.evidence import Run, replayed
 
-_MOST = 64  # traces kept; a page asks for one or two at a time
+_MOST = 256  # traces kept: the list of claims asks for all of them, then each page for its own
 _runs: dict[Path, tuple[object, Run]] = {}
+_known: WeakKeyDictionary[Run, Provenance] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,10 @@ def run_of(path: Path) -> Run:
 
 def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
     """The files of a trace with their sizes and times: another stamp, another trace."""
+    return once(("stamp", path), lambda: _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
     try:
         files = [(one.name, one.stat()) for one in sorted(path.iterdir()) if one.is_file()]
     except OSError as error:
@@ -56,6 +63,13 @@ def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 def provenance(run: Run) -> Provenance:
     """Release, device and date of a run."""
+    known = _known.get(run)
+    if known is None:
+        known = _known[run] = _provenance(run)
+    return known
+
+
+def _provenance(run: Run) -> Provenance:
     configured = run.engine.configured
     live = any(
         isinstance(event, ExecutionStarted)

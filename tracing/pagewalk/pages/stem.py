@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.pages.once import Seen
 
 STEM = re.compile(r"[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)*")
 _COMMENT = re.compile(r"<!--\s*walk:(?P<rest>.*?)-->\s*")
@@ -43,6 +44,8 @@ class Page:
     players: dict[str, Any] = field(default_factory=dict)
     """Name of a player -> the engine it plays."""
     claims: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=dict)
+    """What was seen of files while this page is rendered: `pagewalk.pages.once`."""
 
     @property
     def name(self) -> str:

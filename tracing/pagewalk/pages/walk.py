@@ -25,6 +25,7 @@ from markdown.util import HTML_PLACEHOLDER_RE
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.facts import substitute
 from pagewalk.pages.glossary_links import GlossaryLinks
+from pagewalk.pages.once import looked_once
 from pagewalk.pages.player_links import PlayerLinks
 from pagewalk.pages.provenance import provenance_element
 from pagewalk.pages.stem import Page, find_walk, page_of
@@ -32,7 +33,8 @@ from pagewalk.pages.walk_body import validate
 from pagewalk.pages.walk_where import check_place, page_path
 
 # SuperFences leaves as text what it does not take for a fence.
-_LEFT = re.compile(r"[> ]*(?:`{3,}|~{3,}) *\{? *\.?(?:source|exits|claims?|trace|pagewalk)\b")
+_FENCES = r"(?:source|exits|backends|claims?|trace|pagewalk)"
+_LEFT = re.compile(rf"[> ]*(?:`{{3,}}|~{{3,}}) *\{{? *\.?{_FENCES}\b")
 _MARK = re.compile(r'<div data-pagewalk="([a-z]+-\d+)"></div>')
 
 
@@ -67,18 +69,22 @@ class WalkText(Preprocessor):
         page = self.md.pagewalk = Page(page_of(self.md).docs)  # type: ignore[attr-defined]
         page.at = page_path(self.md)
         try:
-            found = find_walk(lines)
-            if found is None:
-                return substitute("\n".join(lines), page.docs, None).split("\n")
-            number, page.walk = found
-            check_place(self.md, page.walk)
-            lines = substitute("\n".join(lines), page.docs, page.walk.stem).split("\n")
-            # An element of its own, as fences have one.
-            page.elements["walk-0"] = provenance_element(page, self.md)
-            mark = self.md.htmlStash.store('<div data-pagewalk="walk-0"></div>')
-            return [*lines[:number], "", mark, "", *lines[number + 1 :]]
+            with looked_once(page.seen):
+                return self._lines(page, lines)
         except PagewalkError as error:
             raise PagewalkError(error.slug, f"{page.name}, {error}") from None
+
+    def _lines(self, page: Page, lines: list[str]) -> list[str]:
+        found = find_walk(lines)
+        if found is None:
+            return substitute("\n".join(lines), page.docs, None).split("\n")
+        number, page.walk = found
+        check_place(self.md, page.walk)
+        lines = substitute("\n".join(lines), page.docs, page.walk.stem).split("\n")
+        # An element of its own, as fences have one.
+        page.elements["walk-0"] = provenance_element(page, self.md)
+        mark = self.md.htmlStash.store('<div data-pagewalk="walk-0"></div>')
+        return [*lines[:number], "", mark, "", *lines[number + 1 :]]
 
 
 class Room(Preprocessor):

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from pymdownx.superfences import SuperFencesException
 
 from pagewalk.errors import PagewalkError, plain
+from pagewalk.pages.once import looked_once
 from pagewalk.pages.stem import Page, page_of
 
 _LONGEST = 8192
@@ -39,7 +40,8 @@ def fenced(language: str, md: Any, make: Callable[[Page], Element]) -> str:
     """What a fence puts into the text: a mark, where its element will stand in the tree."""
     try:
         page = page_of(md)
-        element = make(page)
+        with looked_once(page.seen):
+            element = make(page)
     except PagewalkError as error:
         raise SuperFencesException(
             f"{_name(md)}, {language} fence: {' '.join(str(error).split())}"

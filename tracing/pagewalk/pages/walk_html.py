@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from markdown.util import AtomicString
-from pymdownx.highlight import Highlight
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
 
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.pages.thin import thin
@@ -47,9 +50,23 @@ def hidden(parent: Element, css: str) -> Element:
 
 def code(md: Any, text: str, language: str, css: str = "highlight") -> str:
     """A highlighted block, kept out of the way until the page is written: its placeholder."""
+    return str(md.htmlStash.store(_highlighted(text, language, css)))
+
+
+@lru_cache(maxsize=512)  # a predicate may prove several claims, on its page and on others
+def _highlighted(text: str, language: str, css: str) -> str:
     # The site's own numbering belongs to vLLM's source: these lines have none.
-    html = Highlight(md, linenums=False, anchor_linenums=False).highlight(text, language, css)
-    return str(md.htmlStash.store(thin(html)))
+    return thin(highlight(text, _lexer(language), _formatter(css)).strip())
+
+
+@cache
+def _lexer(language: str) -> Any:
+    return get_lexer_by_name(language)
+
+
+@cache
+def _formatter(css: str) -> Any:
+    return HtmlFormatter(cssclass=css, wrapcode=True)
 
 
 def raw(md: Any, html: str) -> str:

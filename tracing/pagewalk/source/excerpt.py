@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.source.canonical import code_sha, text_sha
 from pagewalk.source.locate import Locator, locate
-from pagewalk.source.module import Module, find_symbol, parse_symbol, read_module
+from pagewalk.source.module import Module, Symbol, find_symbol, parse_symbol, read_module
 from pagewalk.source.package import Package
 from pagewalk.source.places import Place, place_of
 
@@ -74,7 +75,12 @@ def find_place(package: Package, symbol: str) -> tuple[Module, Place]:
     """The module of a symbol, and the place that the symbol names in it."""
     parsed = parse_symbol(symbol)
     module = read_module(package, parsed.module)
-    return module, place_of(find_symbol(module, parsed), module.lines)
+    return module, _place(module, parsed)
+
+
+@lru_cache(maxsize=32)  # a page quotes one function in several pieces, and several pages do
+def _place(module: Module, symbol: Symbol) -> Place:
+    return place_of(find_symbol(module, symbol), module.lines)
 
 
 def _cut(package: Package, wanted: Wanted) -> Excerpt:

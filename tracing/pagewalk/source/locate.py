@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from pagewalk.errors import PagewalkError, plain
 from pagewalk.source.places import KINDS, Place, forms, header
@@ -70,7 +71,7 @@ def matching(step: Step, places: Sequence[Place]) -> list[Place]:
 
 def names_of(places: Sequence[Place]) -> dict[Place, str]:
     """The shortest step that tells each place from the others, with `@n` where it must."""
-    known: dict[str, list[tuple[Place, list[str]]]] = {}
+    known: dict[str, list[tuple[Place, tuple[str, ...]]]] = {}
     for one in places:
         for kind in {one.kind, "stmt"}:
             if _is_kind(one, kind):
@@ -78,7 +79,7 @@ def names_of(places: Sequence[Place]) -> dict[Place, str]:
     return {place: _name(place, known[place.kind]) for place in places}
 
 
-def _name(place: Place, alike: Sequence[tuple[Place, list[str]]]) -> str:
+def _name(place: Place, alike: Sequence[tuple[Place, tuple[str, ...]]]) -> str:
     texts = _texts(place, place.kind)
     for text in sorted(texts, key=len):
         if _fitting({text}, alike) == [place]:
@@ -87,7 +88,7 @@ def _name(place: Place, alike: Sequence[tuple[Place, list[str]]]) -> str:
     return f"{f'{place.kind} {texts[0]}'.strip()} @{found.index(place) + 1}"
 
 
-def _fitting(wanted: set[str], known: Sequence[tuple[Place, list[str]]]) -> list[Place]:
+def _fitting(wanted: set[str], known: Sequence[tuple[Place, tuple[str, ...]]]) -> list[Place]:
     for fits in (
         lambda texts: any(text in wanted for text in texts),
         lambda texts: any(texts[0].startswith(one) for one in wanted),
@@ -99,9 +100,10 @@ def _fitting(wanted: set[str], known: Sequence[tuple[Place, list[str]]]) -> list
     return []
 
 
-def _texts(place: Place, kind: str) -> list[str]:
+@lru_cache(maxsize=4096)  # every step of a locator asks for those of all places of its kind
+def _texts(place: Place, kind: str) -> tuple[str, ...]:
     texts = (header(place.node),) if kind == "stmt" else forms(place)
-    return [_loose(text) for text in texts]
+    return tuple(_loose(text) for text in texts)
 
 
 def _of_kind(step: Step, scope: Place, inside: Sequence[Place]) -> list[Place]:

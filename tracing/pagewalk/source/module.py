@@ -76,7 +76,7 @@ def read_module(package: Package, name: str) -> Module:
     return _module(name, file.path, file.text, package.where)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _module(name: str, path: str, text: bytes, where: str) -> Module:
     tree = parse(text, path, where)
     encoding, _ = tokenize.detect_encoding(io.BytesIO(text).readline)

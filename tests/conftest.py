@@ -51,6 +51,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=WITHOUT))
 
 
+@pytest.fixture(autouse=True)
+def own_switches() -> Iterator[None]:
+    """A recorder in this process names its run in the environment, for its children: no further."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("PAGEWALK")}
+    yield
+    for name in [name for name in os.environ if name.startswith("PAGEWALK")]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def vllm_imported() -> None:
     """Import what every engine needs, so that forked children need not. Starts no thread."""

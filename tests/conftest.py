@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from engines.patched import changed, probed_functions
 from engines.run import Runs
 from engines.wire import Wire
 from hypothesis import HealthCheck, settings
+
+# A run that a shell put into the background has interrupts off, and with it all that it starts.
+# Some tests interrupt what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "ci",

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,10 @@ print(found.dist.locate_file(""), pagewalk.__file__, found.load().__module__, se
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this tree, built from a copy: nothing is left beside the sources."""
     for tool in ("pip", "setuptools"):
-        if find_spec(tool) is None:
+        try:
+            # Not looked for as a module: to do so, setuptools replaces modules of this process.
+            distribution(tool)
+        except PackageNotFoundError:
             pytest.skip(f"{tool} builds the wheel and is not installed here")
     room = tmp_path_factory.mktemp("wheel")
     tree = room / "tree"

@@ -7,6 +7,7 @@ not hold), and its old trace is in place; 2 a mistake in the call; 3 one could n
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -109,14 +110,17 @@ def _each(
 ) -> Iterator[Recorded]:
     """The results as they come; an interrupt ends what is running, and leaves nothing behind."""
     stop = threading.Event()
-    with ThreadPoolExecutor(jobs, "record") as pool:
+    pool = ThreadPoolExecutor(jobs, "record")
+    try:
         futures: list[Future[Recorded]] = [pool.submit(do, one, stop) for one in wanted]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        # A second interrupt, of one who is in a hurry, must not stop the tidying up.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        signal.signal(signal.SIGINT, before)
 
 
 def _record(scenario: Scenario, models: Path, limit: float, stop: threading.Event) -> Recorded:

@@ -41,7 +41,8 @@ class RankVerdict:
     """One rank: `entries` of block tables and `slots` were compared in `steps` batches.
 
     `lengths` rows of attention metadata were too. `unknown` batches could not be compared in full:
-    something was lost on one of the two sides.
+    something was lost on one of the two sides. `unmet` of them are of steps that the scheduler's
+    segment does not hold.
     """
 
     engine: int
@@ -54,12 +55,14 @@ class RankVerdict:
     differing: int
     first: Disagreement | None
     lengths: int = 0
+    unmet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """One batch held against what was meant: `found` is (request, what differs), None where all
-    that could be compared is the same; `complete`: all could be."""
+    that could be compared is the same; `complete`: all could be; `met`: the scheduler's segment
+    holds the step."""
 
     segment: Segment
     batch: Batch
@@ -68,6 +71,7 @@ class Held:
     lengths: int
     complete: bool
     found: tuple[str, str] | None
+    met: bool = True
 
 
 class _Rank:
@@ -76,7 +80,7 @@ class _Rank:
     def __init__(self, engine: int, rank: int, segment: str) -> None:
         self.key = (engine, rank, segment)
         self.steps = self.entries = self.slots = self.unknown = self.differing = 0
-        self.lengths = 0
+        self.lengths = self.unmet = 0
         self.first: Disagreement | None = None
 
     def add(self, one: Held) -> None:
@@ -85,6 +89,7 @@ class _Rank:
         self.slots += one.slots
         self.lengths += one.lengths
         self.unknown += not one.complete
+        self.unmet += not one.met
         if one.found is None:
             return
         self.differing += 1
@@ -99,7 +104,7 @@ class _Rank:
         engine, rank, segment = self.key
         return RankVerdict(
             engine, rank, segment, self.steps, self.entries, self.slots,
-            self.unknown, self.differing, self.first, self.lengths,
+            self.unknown, self.differing, self.first, self.lengths, self.unmet,
         )  # fmt: skip
 
 
@@ -153,7 +158,7 @@ def held(trace: Trace, engine: Engine, report: Report | None = None) -> Iterator
             yield _hold(intent, one)
     for left in ran.values():
         for one in left:
-            yield Held(one.segment, one.batch, 0, 0, 0, False, None)
+            yield Held(one.segment, one.batch, 0, 0, 0, False, None, met=False)
 
 
 def _intents(engine: Engine, report: Report | None, wanted: object) -> Iterator[_Intent]:

@@ -101,7 +101,7 @@ def check(trace: Trace, report: Report | None = None) -> Check:
         segments.append(_segment(segment, _shifted(report, done, todo)))
         done += len(segment.events) if segment.engines else 0
     ranks = tuple(rank for engine in engines(trace) for rank in executed(trace, engine))
-    losses = (*_losses(trace, segments, laws), *_uncompared(ranks))
+    losses = (*_losses(trace, segments, laws), *_uncompared(trace, ranks))
     broken = any(one.outcome == "broken" for one in laws.values())
     broken = broken or any(one.differing for one in ranks)
     diverging = sum(one.diverging for one in segments)
@@ -205,13 +205,30 @@ def _losses(trace: Trace, segments: list[SegmentVerdict], laws: dict[str, LawVer
     return found
 
 
-def _uncompared(ranks: tuple[RankVerdict, ...]) -> list[str]:
-    return [
-        f"{one.segment}: {one.unknown} batches of rank {one.rank} could not be held against the "
-        "scheduler's block tables in full, one of the two was not known"
-        for one in ranks
-        if one.unknown
-    ]
+def _uncompared(trace: Trace, ranks: tuple[RankVerdict, ...]) -> list[str]:
+    found = []
+    for one in ranks:
+        of_rank = f"{one.segment}: {{}} batches of rank {one.rank}"
+        if one.unmet:
+            found.append(of_rank.format(one.unmet) + _why_unmet(trace))
+        if one.unknown > one.unmet:
+            found.append(
+                of_rank.format(one.unknown - one.unmet)
+                + " could not be held against the scheduler's block tables in full, one of the two "
+                "was not known"
+            )
+    return found
+
+
+def _why_unmet(trace: Trace) -> str:
+    said = " are of steps that no engine core's segment holds"
+    killed = [one.name for one in trace.segments if one.engines and not one.ended]
+    if not killed:
+        return said
+    return (
+        f"{said}: {', '.join(killed)} was cut off (vLLM kills its engine cores when a server is "
+        "stopped; with its `--shutdown-timeout 10` they end in order)"
+    )
 
 
 def _problems(trace: Trace) -> list[str]:

@@ -16,6 +16,7 @@ from engines.run import Runs
 from pagewalk.capture.encoder import Encoder
 from pagewalk.probes import attention
 from pagewalk.probes.memory import executing
+from pagewalk.probes.spec import Redundant
 from pagewalk.trace.codec import decode
 from pagewalk.trace.events import AttentionPrepared, BackendChosen, BackendsJudged, BatchPrepared
 from pagewalk.trace.read import open_trace
@@ -23,6 +24,8 @@ from pagewalk.views.evidence import replayed
 
 np = pytest.importorskip("numpy")
 Fork = Callable[..., Child]
+UTILS = "vllm.v1.worker.utils"
+Tell = Callable[..., AttentionPrepared]
 
 
 class Tensor:
@@ -59,28 +62,34 @@ def told(query: list[int], seq: Any, upper: Any = None) -> Any:
 @pytest.fixture
 def step() -> Iterator[None]:
     """A step is being executed, and nothing was told before."""
-    attention._memory.forget()
+    attention._forget()
     executing.step, executing.rank = 7, 1
     yield
-    attention._memory.forget()
+    attention._forget()
     executing.forget()
 
 
-def event(common: Any, metadata: Any = None, of: Any = None, **more: Any) -> AttentionPrepared:
-    """The event that building metadata leaves, through the encoder and back."""
-    metadata = metadata or SimpleNamespace()
-    reading = attention.attention_prepared(of or group(), (common,), more, metadata)
-    (line,) = Encoder(b"salt" * 4).lines([(0, reading)]).splitlines()
-    found = decode(line)
-    assert isinstance(found, AttentionPrepared)
-    return found
+@pytest.fixture
+def event(step: None) -> Tell:
+    """Metadata -> the event that building it leaves, through one encoder and back."""
+    encoder = Encoder(b"salt" * 4)
+
+    def tell(common: Any, metadata: Any = None, of: Any = None, **more: Any) -> AttentionPrepared:
+        metadata = metadata or SimpleNamespace()
+        reading = attention.attention_prepared(of or group(), (common,), more, metadata)
+        (line,) = encoder.lines([(0, reading)]).splitlines()
+        found = decode(line)
+        assert isinstance(found, AttentionPrepared)
+        return found
+
+    return tell
 
 
 @pytest.mark.usefixtures("step")
 class TestPrepared:
     """The reader alone."""
 
-    def test_lengths(self) -> None:
+    def test_lengths(self, event: Tell) -> None:
         first = event(told([5, 1], Tensor([5, 30])))
         assert (first.step, first.rank, first.num_tokens) == (7, 1, 6)
         assert (first.query_lens, first.seq_lens, first.source) == ([5, 1], [5, 30], "seq_lens")
@@ -89,7 +98,7 @@ class TestPrepared:
         third = event(told([1, 1], Tensor([7, 31])))
         assert (third.query_lens, third.seq_lens) == (1, [7, 31])
 
-    def test_nothing_is_copied_from_a_device(self) -> None:
+    def test_nothing_is_copied_from_a_device(self, event: Tell) -> None:
         device = Tensor([6, 31], "cuda")
         found = event(told([1, 1], device, Tensor([6, 31])), SimpleNamespace(seq_lens=device))
         assert (found.seq_lens, found.source) == ([6, 31], "seq_lens_cpu_upper_bound")
@@ -97,7 +106,7 @@ class TestPrepared:
         found = event(told([1, 1], device))
         assert (found.seq_lens, found.source) == ([], "")
 
-    def test_fields_are_told_when_they_change(self) -> None:
+    def test_fields_are_told_when_they_change(self, event: Tell) -> None:
         def metadata(rows: int, **more: Any) -> Any:
             table = Tensor([0] * rows)
             return SimpleNamespace(block_table=table, max_seq_len=99, extra=[1, 2], **more)
@@ -122,7 +131,7 @@ class TestPrepared:
         other = event(common, Other())
         assert (other.kind, other.fields) == ("Other", {"causal": 1})
 
-    def test_groups_go_on_from_each_other(self) -> None:
+    def test_groups_go_on_from_each_other(self, event: Tell) -> None:
         common = told([5, 1], Tensor([5, 30]))
         assert event(common).seq_lens == [5, 30]
         found = event(common, of=group(1, "layers.1"), ubatch_idx=1)
@@ -130,15 +139,17 @@ class TestPrepared:
             1, 0, "SimpleNamespace", 1,
         )  # fmt: skip
 
-    def test_where_the_builder_is_asked(self) -> None:
-        """Up to 0.31: the group is found by its first layer. Later it is asked too, and unheard."""
+    def test_where_the_builder_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Up to 0.31: the group is found by its first layer. Later the group itself is asked."""
         attention.places["layers.1"] = (1, 2)
         builder = SimpleNamespace(layer_names=["layers.1"])
         common = told([5, 1], Tensor([5, 30]))
         call = (builder, (0, common), {}, SimpleNamespace(causal=True))
-        attention._memory.by_group = True
-        assert attention.attention_built(*call) is None
-        attention._memory.by_group = False
+        group = SimpleNamespace(build_metadata=None)
+        monkeypatch.setitem(sys.modules, UTILS, SimpleNamespace(AttentionGroup=group))
+        with pytest.raises(Redundant):
+            attention.attention_built(*call)
+        monkeypatch.setitem(sys.modules, UTILS, SimpleNamespace(AttentionGroup=object))
         (line,) = Encoder(b"salt" * 4).lines([(0, attention.attention_built(*call))]).splitlines()
         found = decode(line)
         assert isinstance(found, AttentionPrepared)

@@ -14,7 +14,7 @@ from lines import kinds, lines_of, only, segments_of
 from pagewalk.capture.install import Installation
 from pagewalk.capture.recorder import Recorder
 from pagewalk.capture.settings import RUN, Settings
-from pagewalk.probes.spec import NUMBER, Probe
+from pagewalk.probes.spec import NUMBER, Probe, Redundant
 from pagewalk.trace import events as ev
 
 MOMENTS = ("before", "after", "around")
@@ -197,6 +197,24 @@ class TestInstalled:
         one = bench(toy_row("Engine.call", read=read))
         assert toy.Engine().call(1) == [1]
         assert only(one.lines(), "ProbeFailed") == []
+
+    def test_a_reader_that_is_not_needed_is_removed_silently(
+        self, toy: Any, bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Another probe tells the same in this release; that is no failure, in no mode."""
+
+        def redundant(*_: Any) -> Any:
+            raise Redundant
+
+        one = bench(toy_row("Engine.call", read=redundant), toy_row("Engine.call"), strict=True)
+        assert [toy.Engine().call(number) for number in range(2)] == [[0], [1]]
+        before = vars(toy.Engine)["call"]
+        assert toy.Engine().call(2) == [2]
+        assert vars(toy.Engine)["call"] is before
+        lines = one.lines()
+        assert only(lines, "ProbeFailed") == []
+        assert len(only(lines, "EngineFailed")) == 3
+        assert caplog.text == ""
 
     def test_strict_raises_for_tests(self, toy: Any, bench: Callable[..., Bench]) -> None:
         bench(toy_row("Engine.call", read=raises), strict=True)

@@ -33,6 +33,10 @@ class Encoder:
         self._arrived: dict[str, list[str]] = {}
         self._ids: list[str] = []
         self._ids_numbers: list[int] = []
+        # Of the last attention metadata: where rows began and what follows from that, and how much
+        # of each row has KV, by rank. Later events tell what changed.
+        self.query_lens: tuple[bytes, list[int] | int] = (b"", [])
+        self.seq_lens: dict[int, list[int]] = {}
         self._salted: OrderedDict[bytes, str] = OrderedDict()
         self._encode_lines = msgspec.json.Encoder(enc_hook=_foreign).encode_lines
         self._events: list[ev.Event] = []
@@ -87,6 +91,8 @@ class Encoder:
         """`number` for each."""
         if request_ids == self._ids:
             return self._ids_numbers
+        if not request_ids:
+            return []
         known = self._numbers
         try:
             numbers = [known[request_id] for request_id in request_ids]

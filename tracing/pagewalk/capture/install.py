@@ -19,7 +19,7 @@ from pagewalk.capture.resolve import Target, Unusable, first_line, module_of, re
 from pagewalk.capture.tracked import TrackedTables
 from pagewalk.capture.wrap import Outlets, send, wrap
 from pagewalk.probes import PROBES
-from pagewalk.probes.spec import ENGINE, NUMBER, Probe
+from pagewalk.probes.spec import ENGINE, NUMBER, Probe, Redundant
 from pagewalk.probes.steps import slots_refused
 from pagewalk.trace.events import ProbeFailed, ProbesInstalled
 
@@ -115,13 +115,16 @@ class Installation:
         unnumbered = isinstance(error, AttributeError) and error.name == NUMBER
         if unnumbered and row.moment not in ("construct", "track"):
             return  # an object built before the probes were in place: nothing is known of it
-        if self._strict:
+        redundant = isinstance(error, Redundant)
+        if self._strict and not redundant:
             raise error
         if row in self._failed:
             return
         self._failed.add(row)
         if row.target in self._targets:
             self._chain(row.target)
+        if redundant:
+            return
         logger.warning(
             "pagewalk's probe of %s raised %s and was removed; the engine goes on",
             row.target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pagewalk.capture.worker_shapes import batch, prepared, same
 from pagewalk.trace import events as ev
 
 if TYPE_CHECKING:
@@ -82,13 +83,6 @@ def _lookup(
     return (kind, encoder.number(t, request), hit, tokens, salted, why)
 
 
-def _same(values: list[int]) -> list[int] | int:
-    """One number where all are equal, which they are on every steady decode step."""
-    if values and values.count(values[0]) == len(values):
-        return values[0]
-    return values
-
-
 def _scheduled(
     encoder: Encoder,
     t: int,
@@ -98,17 +92,18 @@ def _scheduled(
     requests: list[str],
     tokens: list[int],
     budget: int,
-    new: dict[str, int],
-    resumed: dict[str, int],
-    spec: dict[str, int],
+    new: dict[Any, int],
+    resumed: dict[Any, int],
+    spec: dict[Any, int],
     input_budget: int,
 ) -> tuple[Any, ...]:
-    maps = tuple(
-        {encoder.number(t, request): value for request, value in one.items()} if one else {}
-        for one in (new, resumed, spec)
-    )
+    if new or resumed or spec:
+        new, resumed, spec = (
+            {encoder.number(t, request): value for request, value in one.items()}
+            for one in (new, resumed, spec)
+        )
     ids = encoder.numbers(t, requests)
-    return (kind, engine, step, ids, _same(tokens), budget, *maps, input_budget)
+    return (kind, engine, step, ids, same(tokens), budget, new, resumed, spec, input_budget)
 
 
 def _updated(
@@ -123,8 +118,8 @@ def _updated(
     *rest: Any,
 ) -> tuple[Any, ...]:
     ids = encoder.numbers(t, requests)
-    absolute = {encoder.number(t, request): value for request, value in computed.items()}
-    return (kind, engine, step, ids, _same(tokens), absolute, *rest)
+    absolute = computed and {encoder.number(t, one): value for one, value in computed.items()}
+    return (kind, engine, step, ids, same(tokens), absolute, *rest)
 
 
 def _exit(
@@ -153,63 +148,6 @@ def _detokenized(
     encoder: Encoder, t: int, kind: Any, requests: list[str], begun: int, stopped: list[str]
 ) -> tuple[Any, ...]:
     return (kind, encoder.numbers(t, requests), begun, encoder.numbers(t, stopped))
-
-
-def _batch(
-    encoder: Encoder, t: int, kind: Any, step: int, rank: int, requests: list[str], *rest: Any
-) -> tuple[Any, ...]:
-    computed, tokens, rows, slots, sizes, runner, states, staged, *members = rest
-    ids = encoder.numbers(t, requests)
-    runs = [_runs(one) if one.__class__ is tuple else one for one in slots]
-    told = [[encoder.number(t, request) for request in some] for some in members]
-    writes = [] if staged is None else _writes(*staged)
-    before = (kind, step, rank, ids, computed, tokens, rows)
-    return (*before, runs, sizes, runner, states, writes, *told)
-
-
-def _runs(slots: tuple[int, ...]) -> list[int]:
-    """Slots -> first slot, length, first slot, length."""
-    runs: list[int] = []
-    after = None
-    for slot in slots:
-        if slot == after:
-            runs[-1] += 1
-        else:
-            runs += (slot, 1)
-        after = slot + 1
-    return runs
-
-
-def _writes(groups: int, staged: list[Any]) -> list[Any]:
-    """What was staged for a device's block tables -> (state, first entry, block ids) by group."""
-    writes: list[Any] = [[] for _ in range(groups)]
-    for group, states, starts, contents, ends in staged:
-        begins = [0, *ends]
-        for state, start, begin, end in zip(states, starts, begins, ends, strict=False):
-            writes[group].append((state, start, contents[begin:end]))
-    return writes if any(writes) else []
-
-
-def _prepared(
-    encoder: Encoder, t: int, kind: Any, step: int, rank: int, *rest: Any
-) -> tuple[Any, ...]:
-    *counts, fields = rest[:8]
-    words = {name: _described(what) for name, what in fields.items()}
-    return (kind, step, rank, *counts, words, *rest[8:])
-
-
-def _described(what: Any) -> Any:
-    """A field of a backend's metadata in words, unless it is a small value."""
-    if what.__class__ is not tuple:
-        return what
-    if len(what) == 3:
-        dtype, shape, device = what
-        where = str(device)
-        sizes = ", ".join(map(str, shape))
-        told = f"{str(dtype).removeprefix('torch.')}[{sizes}]"
-        return told if where == "cpu" else f"{told} {where}"
-    name: str = what[0].__name__
-    return name if len(what) == 1 else f"{name} of {what[1]}"
 
 
 def _dumped(
@@ -254,8 +192,8 @@ SHAPES: dict[type[ev.Event], Shape] = {
     ev.RequestReceived: _first,
     ev.RequestDequeued: _first,
     ev.AbortReceived: _many,
-    ev.BatchPrepared: _batch,
-    ev.AttentionPrepared: _prepared,
+    ev.BatchPrepared: batch,
+    ev.AttentionPrepared: prepared,
     ev.OutputReceived: _many,
     ev.Detokenized: _detokenized,
     ev.Delivered: _delivered,

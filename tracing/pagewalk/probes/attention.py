@@ -11,7 +11,7 @@ from typing import Any
 
 from pagewalk.probes.backends import PLAIN, places
 from pagewalk.probes.memory import executing
-from pagewalk.probes.spec import Probe, Reading, argument, optional_argument
+from pagewalk.probes.spec import Probe, Reading, Redundant, argument, optional_argument
 from pagewalk.trace.events import AttentionPrepared
 
 GROUP = "vllm.v1.worker.utils:AttentionGroup"
@@ -19,35 +19,41 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 _SIZED = (list, tuple, dict)
-_COUNTS = ("num_reqs", "num_actual_tokens", "max_query_len", "max_seq_len")
+_COUNTS = frozenset(("num_reqs", "num_actual_tokens", "max_query_len", "max_seq_len"))
+_NO_FIELDS: dict[str, Any] = {}
 
 
-class _Memory:
-    """What the last events said."""
+class _Fields:
+    """What a backend's metadata held when it was last looked at, and where in it that was."""
 
-    def __init__(self) -> None:
-        self.forget()
+    __slots__ = ("counts", "facts", "kind", "known", "layout", "plain", "tensors", "values")
 
-    def forget(self) -> None:
-        """Start anew."""
-        places.clear()
-        self.seq_lens: dict[int, Any] = {}  # rank -> those of its last event
-        self.by_group: bool | None = None
-        self.starts: bytes = b""  # where rows begin, of the last event
-        self.query_lens: list[int] | int = []  # and what follows from that
-        # Rank, group and part -> class and fields of the backend's metadata.
-        self.kinds: dict[tuple[int, int, int], str] = {}
-        self.fields: dict[tuple[int, int, int], dict[str, Any]] = {}
+    def __init__(self, kind: str) -> None:
+        self.kind = kind  # the class of the metadata
+        self.known: dict[str, Any] = {}  # name -> as it was told
+        self.layout: list[Any] = []  # the fields, and the class of each
+        # Which of the fields are counts of the batch, other small values, and tensors.
+        self.counts: list[tuple[int, str]] = []
+        self.plain: list[int] = []
+        self.tensors: list[int] = []
+        self.values: list[Any] = []  # of the small values
+        self.facts: list[Any] = []  # of the tensors
 
 
-_memory = _Memory()
+# Rank, group and part -> the backend's metadata.
+_fields: dict[tuple[int, int, int], _Fields] = {}
+
+
+def _forget() -> None:
+    places.clear()
+    _fields.clear()
 
 
 def attention_prepared(group: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
     """Lengths of a batch as the runner hands them to a backend, and the backend's own metadata."""
     if executing.step < 0:
         return None
-    told = argument(args, kwargs, 0, "common_attn_metadata")
+    told = args[0] if args else kwargs["common_attn_metadata"]
     number = int(group.kv_cache_group_id)
     known, part = places.get(group.layer_names[0], (number, 0))
     ubatch = optional_argument(args, kwargs, 1, "ubatch_idx", 0)
@@ -56,18 +62,13 @@ def attention_prepared(group: Any, args: Args, kwargs: Kwargs, result: Any) -> R
 
 def attention_built(builder: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
     """The same where the runner asks the builder itself, as it did up to 0.31."""
-    if executing.step < 0 or _by_group():
+    group = getattr(sys.modules.get("vllm.v1.worker.utils"), "AttentionGroup", None)
+    if hasattr(group, "build_metadata"):
+        raise Redundant
+    if executing.step < 0:
         return None
     told = argument(args, kwargs, 1, "common_attn_metadata")
     return prepared(*places.get(builder.layer_names[0], (0, 0)), 0, told, result)
-
-
-def _by_group() -> bool:
-    """Whether this release asks an `AttentionGroup`, which tells more."""
-    if _memory.by_group is None:
-        group = getattr(sys.modules.get("vllm.v1.worker.utils"), "AttentionGroup", None)
-        _memory.by_group = hasattr(group, "build_metadata")
-    return _memory.by_group
 
 
 def prepared(number: int, part: int, ubatch: int, told: Any, result: Any) -> Reading:
@@ -76,12 +77,12 @@ def prepared(number: int, part: int, ubatch: int, told: Any, result: Any) -> Rea
     lengths, source = told.seq_lens, "seq_lens"
     if not lengths.is_cpu:
         lengths, source = told.seq_lens_cpu_upper_bound, "seq_lens_cpu_upper_bound"
-    place = (rank, number, part)
-    kind = type(result).__name__
-    if _memory.kinds.get(place) == kind:
-        kind = ""
+    place, kind = (rank, number, part), type(result).__name__
+    held = _fields.get(place)
+    if held is None or held.kind != kind:
+        held = _fields[place] = _Fields(kind)
     else:
-        _memory.kinds[place], _memory.fields[place] = kind, {}
+        kind = ""
     return (
         AttentionPrepared,
         executing.step,
@@ -91,9 +92,10 @@ def prepared(number: int, part: int, ubatch: int, told: Any, result: Any) -> Rea
         int(told.num_actual_tokens),
         int(told.max_query_len),
         int(told.max_seq_len),
-        _query_lens(told.query_start_loc_cpu.numpy()[: count + 1]),
-        _grown(rank, lengths.numpy()[:count].copy()) if lengths is not None else [],
-        _changed(place, result, told),
+        # As they lie in memory: what changed since the batch before is worked out by the encoder.
+        told.query_start_loc_cpu.numpy()[: count + 1].tobytes(),
+        lengths.numpy()[:count].tobytes() if lengths is not None else None,
+        _changed(held, result, told),
         kind,
         part,
         ubatch,
@@ -101,62 +103,69 @@ def prepared(number: int, part: int, ubatch: int, told: Any, result: Any) -> Rea
     )
 
 
-def _query_lens(starts: Any) -> list[int] | int:
-    """How long each row is; while all of them decode, rows begin where they began before."""
-    raw = starts.tobytes()
-    if raw != _memory.starts:
-        _memory.query_lens = _alike((starts[1:] - starts[:-1]).tolist())
-        _memory.starts = raw
-    return _memory.query_lens
+def _changed(held: _Fields, metadata: Any, told: Any) -> dict[str, Any]:
+    """The fields of the backend's metadata that are not as they were, described.
+
+    Nearly always all are: small values that are equal, counts that are the batch's, and tensors
+    of the same type, shape and device.
+    """
+    fields = getattr(metadata, "__dict__", _NO_FIELDS)
+    if _as_before(held, fields, told):
+        return {}
+    described = {name: _described(name, value, told) for name, value in fields.items()}
+    known, held.known = held.known, described
+    _look(held, fields)
+    return {
+        name: what
+        for name, what in described.items()
+        if name not in known or known[name].__class__ is not what.__class__ or known[name] != what
+    }
 
 
-def _alike(values: list[int]) -> list[int] | int:
-    """One number where all rows have it, as they do while all of them decode."""
-    if values and values.count(values[0]) == len(values):
-        return values[0]
-    return values
+def _as_before(held: _Fields, fields: dict[str, Any], told: Any) -> bool:
+    values = list(fields.values())
+    if [*fields, *map(type, values)] != held.layout:
+        return False
+    for place, name in held.counts:
+        if values[place] != getattr(told, name):
+            return False
+    if [values[place] for place in held.plain] != held.values:
+        return False
+    return [_facts(values[place]) for place in held.tensors] == held.facts
 
 
-def _grown(rank: int, seq_lens: Any) -> list[int] | int:
-    """By how much each row grew since the event before, where that is one number."""
-    before = _memory.seq_lens.get(rank)
-    _memory.seq_lens[rank] = seq_lens
-    if before is not None and len(before) == len(seq_lens) > 0:
-        grown = _alike((seq_lens - before).tolist())
-        if grown.__class__ is int:
-            return grown
-    return list(seq_lens.tolist())
-
-
-def _changed(place: tuple[int, int, int], metadata: Any, told: Any) -> dict[str, Any]:
-    """The fields of the backend's metadata that are not as they were, described."""
-    known = _memory.fields[place]
-    changed = {}
-    for name, value in getattr(metadata, "__dict__", {}).items():
-        what: Any
-        if value.__class__ in PLAIN:
-            what = "=" if name in _COUNTS and value == getattr(told, name) else value
+def _look(held: _Fields, fields: dict[str, Any]) -> None:
+    """Note what the next metadata is to be compared with; nothing where it must be described."""
+    values = list(fields.values())
+    held.layout, held.counts, held.plain, held.tensors = [], [], [], []
+    for place, (name, what) in enumerate(held.known.items()):
+        if what == "=":
+            held.counts.append((place, name))
+        elif values[place].__class__ in PLAIN:
+            held.plain.append(place)
+        elif what.__class__ is tuple and len(what) == 3:
+            held.tensors.append(place)
         else:
-            # Nearly always a tensor as it was: then nothing is made of it.
-            shape, old = getattr(value, "shape", None), known.get(name)
-            if shape is not None and old.__class__ is tuple and len(old) == 3:
-                dtype, size, device = old
-                if size == shape and value.dtype is dtype and value.device == device:
-                    continue
-            what = _described(value)
-        if name not in known or known[name] != what or known[name].__class__ is not what.__class__:
-            known[name] = changed[name] = what
-    return changed
+            return
+    held.layout = [*fields, *map(type, values)]
+    held.values = [values[place] for place in held.plain]
+    held.facts = [_facts(values[place]) for place in held.tensors]
 
 
-def _described(value: Any) -> Any:
-    """Type, shape and device of a tensor; the type, and the length, of what is no small value.
+def _facts(tensor: Any) -> tuple[Any, ...]:
+    return (tensor.dtype, tensor.shape, getattr(tensor, "device", "cpu"))
+
+
+def _described(name: str, value: Any, told: Any) -> Any:
+    """A small value as it is, "=" where it is the batch's count of that name; type, shape and
+    device of a tensor; the type, and the length, of what is neither.
 
     No words are made here: the encoder does that, off the engine's path.
     """
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        return (value.dtype, shape, getattr(value, "device", "cpu"))
+    if value.__class__ in PLAIN:
+        return "=" if name in _COUNTS and value == getattr(told, name) else value
+    if getattr(value, "shape", None) is not None:
+        return _facts(value)
     if isinstance(value, _SIZED):
         return (value.__class__, len(value))
     return (value.__class__,)
@@ -170,7 +179,7 @@ PROBES = (
         attention_prepared,
         ("common_attn_metadata",),
         level="full",
-        forget=_memory.forget,
+        forget=_forget,
         optional=True,
         note="older releases ask the builders themselves",
     ),

@@ -11,7 +11,7 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 LAYERS = 4  # names of layers that an event carries; their number is always told
-PLAIN = (bool, int, float, type(None))
+PLAIN = frozenset((bool, int, float, type(None)))
 
 # First layer of a set -> its KV-cache group, and which part of that group it is.
 places: dict[str, tuple[int, int]] = {}

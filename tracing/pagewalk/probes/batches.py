@@ -6,10 +6,12 @@ copies nothing from there: they are left out then.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from pagewalk.probes.memory import Memory
-from pagewalk.probes.spec import STEP, Probe, Reading, argument
+from pagewalk.probes.spec import STEP, Probe, Reading
 from pagewalk.trace.events import BatchPrepared
 
 Args = tuple[Any, ...]
@@ -20,9 +22,11 @@ Rows = list[tuple[int, list[int]]]
 class _Table:
     """A worker's block table as it was in the last batch: how many blocks in a row, and which."""
 
-    __slots__ = ("cells", "lengths", "raw", "width")
+    __slots__ = ("cells", "has_slots", "lengths", "raw", "width")
 
-    def __init__(self) -> None:
+    def __init__(self, has_slots: bool) -> None:
+        # A cache of states has none, and what their buffer holds means nothing then.
+        self.has_slots = has_slots
         self.raw: tuple[bytes, bytes] | None = None
         self.width = 0
         self.lengths: Any = None
@@ -30,36 +34,44 @@ class _Table:
 
 
 class _Runner:
-    """Who was in the last batch."""
+    """Who was in the last batch, and its block tables, as long as they belong to `whole`."""
 
-    __slots__ = ("requests",)
+    __slots__ = ("requests", "tables", "whole")
 
     def __init__(self) -> None:
         self.requests: list[str] = []
+        self.tables: list[_Table] = []
+        self.whole: Callable[[], Any] = lambda: None
 
 
-_tables = Memory(_Table)
 _runners = Memory(_Runner)
-
-
-def _forget() -> None:
-    _tables.clear()
-    _runners.clear()
 
 
 def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Reading | None:
     """Who is in which row, what the worker's block tables hold, where each token's KV goes."""
-    output = argument(args, kwargs, 0, "scheduler_output")
+    output = args[0] if args else kwargs["scheduler_output"]
     step = getattr(output, STEP, None)
     if step is None:
         return None
     batch = runner.input_batch
-    count = batch.num_reqs
-    requests = batch.req_ids[:count]
-    tokens = output.total_num_scheduled_tokens
-    tables = batch.block_table.block_tables
-    held = [_tables.of(table) for table in tables]
-    fresh = any(one.raw is None for one in held)
+    count, tokens = batch.num_reqs, output.total_num_scheduled_tokens
+    held = _runners.of(runner)
+    requests, removed = batch.req_ids[:count], ()
+    if requests == held.requests:
+        requests = held.requests  # the encoder knows this very list
+    else:
+        requests, removed = _members(held, requests)
+    whole = batch.block_table
+    tables = whole.block_tables
+    fresh = held.whole() is not whole
+    if fresh:
+        held.whole = weakref.ref(whole)
+        held.tables = [_Table(_mode(table) != "NONE") for table in tables]
+    rows, slots = [], []
+    for kept, table in zip(held.tables, tables, strict=True):
+        rows.append(_changed(kept, table, count))
+        slots.append(_slots(table, tokens, count) if kept.has_slots else ())
+    new, resumed = output.scheduled_new_reqs, output.scheduled_cached_reqs.resumed_req_ids
     return (
         BatchPrepared,
         step,
@@ -67,26 +79,23 @@ def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Read
         requests,
         batch.num_computed_tokens_cpu[:count].tolist(),
         list(map(output.num_scheduled_tokens.__getitem__, requests)),
-        [_changed(one, table, count) for one, table in zip(held, tables, strict=True)],
-        [_slots(table, tokens, count) for table in tables],
-        [int(table.block_size) for table in tables] if fresh else [],
+        rows,
+        slots,
+        [int(table.block_size) for table in tables] if fresh else (),
         "V1",
-        [],
+        (),
         None,
-        [one.req_id for one in output.scheduled_new_reqs],
-        sorted(output.scheduled_cached_reqs.resumed_req_ids),
-        _removed(_runners.of(runner), requests),
+        [one.req_id for one in new] if new else (),
+        sorted(resumed) if resumed else (),
+        removed,
     )
 
 
-def _removed(held: _Runner, requests: list[str]) -> list[str]:
-    """Those that were in the last batch and are not in this one."""
-    before = held.requests
-    if before == requests:
-        return []
-    held.requests = requests
+def _members(held: _Runner, requests: list[str]) -> tuple[list[str], list[str]]:
+    """Who is in the batch now, and who was in the last one and is not in this one."""
+    before, held.requests = held.requests, requests
     here = set(requests)
-    return [one for one in before if one not in here]
+    return requests, [one for one in before if one not in here]
 
 
 def _changed(held: _Table, table: Any, count: int) -> Rows:
@@ -122,13 +131,13 @@ def _rows(wanted: Any, held: _Table) -> Rows:
 def _slots(table: Any, tokens: int, count: int) -> Any:
     """Runs of neighbouring slots: first, length, first, length; empty if the device has them.
 
-    Where nearly each token stands alone it is all slots, as a tuple: the encoder finds the runs.
+    Where nearly each token stands alone it is all slots, as a tuple: the encoder makes the runs.
     """
-    device = table.slot_mapping.gpu
-    # A cache of states has no slots, and what its buffer holds means nothing.
-    if not device.is_cpu or _mode(table) == "NONE":
-        return []
-    slots = device.numpy()[:tokens]
+    buffer = table.slot_mapping
+    device = buffer.gpu
+    if not device.is_cpu:
+        return ()
+    slots = (buffer.np if device is buffer.cpu else device.numpy())[:tokens]
     if tokens <= 2 * count:
         return tuple(slots.tolist())
     starts = [0, *((slots[1:] - slots[:-1]) != 1).nonzero()[0] + 1]
@@ -148,6 +157,6 @@ PROBES = (
         batch_prepared,
         ("scheduler_output",),
         level="full",
-        forget=_forget,
+        forget=_runners.clear,
     ),
 )

@@ -40,12 +40,12 @@ def graph_chosen(
     if executing.step < 0:
         return None
     mode, promised, split = result[:3]
-    tokens = argument(args, kwargs, 0, "num_tokens")
+    tokens = args[0] if args else kwargs["num_tokens"]
     reading = (
         GraphChosen,
         executing.step,
         executing.rank,
-        mode.name,
+        mode._name_,  # what `name` gives, by way of Python code
         int(tokens),
         promised.num_tokens,
         promised.num_reqs,

@@ -49,6 +49,10 @@ class Probe:
     note: str = ""
 
 
+class Redundant(Exception):  # noqa: N818 (not an error: the probe is taken out, silently)
+    """A reader says: in this release another probe tells the same, and better."""
+
+
 def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Any:
     """The argument of a call, whether it was passed by position or by name."""
     if len(args) > position:

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builder import NAME, busy_toy
 from engines.child import Child
 from engines.drive import Drive
 from engines.verify import examine
+from toy_workers import with_workers
 
 from pagewalk.cli_read import check
 from pagewalk.replay.batches import Batch, Row, batches
 from pagewalk.replay.prepared import Prepared, prepared
 from pagewalk.trace.events import AttentionPrepared, BatchPrepared, Dropped
+from pagewalk.trace.read import open_trace
 from pagewalk.views.lengths import compare_lengths
+from pagewalk.views.verdict import check as verdict
 
 Fork = Callable[..., Child]
 Models = Callable[[str], Path]
@@ -112,6 +116,24 @@ class TestPrepared:
 
 
 BATCH = Batch(1, 0, 0, (SIZE,), (Row(0, "a", 0, 40, (), ()), Row(1, "b", 7, 1, (), ())))
+
+
+class TestCutOff:
+    """A core that was killed has not written its last steps, and its workers have theirs."""
+
+    def test_says_whose_end_is_missing(self, tmp_path: Path) -> None:
+        trace = with_workers(tmp_path / "trace", busy_toy(0, steps=20), ranks=1, troubles=())
+        assert verdict(open_trace(trace)).losses == ()
+        core = trace / NAME
+        lines = core.read_bytes().splitlines(keepends=True)
+        steps = [at for at, line in enumerate(lines) if b'"e":"StepStarted"' in line]
+        core.write_bytes(b"".join(lines[: steps[-3]]))
+        found = verdict(open_trace(trace))
+        assert (found.outcome, found.ranks[0].unknown, found.ranks[0].unmet) == ("unknown", 3, 3)
+        (said,) = found.losses
+        assert said.startswith("5000-0.jsonl: 3 batches of rank 0 are of steps that no engine core")
+        assert f"{NAME} was cut off" in said
+        assert "--shutdown-timeout 10" in said
 
 
 class TestLengths:

@@ -82,6 +82,34 @@ def test_run_to_another_process(
     assert verdict.snapshots > 20
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "said"),
+    [("directory", "not an empty directory"), ("file", "cannot be written")],
+)
+def test_a_place_that_is_lost_while_the_program_runs(
+    tmp_path: Path,
+    program: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    said: str,
+) -> None:
+    """What was recorded stays here, the sentence says where, and it can be collected from there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    far = tmp_path / "far"
+    # Somebody else puts a directory with a file, or a file, where the trace was to go.
+    taken = far / "one" / "theirs" if meanwhile == "directory" else far
+    theirs = f"mkdir -p '{taken.parent}' && touch '{taken}' && exec {sys.executable} '{program}'"
+    command = ["run", "--digest", "hash", "--out", f"file://{far}/one", "--", "sh", "-c", theirs]
+    assert main(command) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    (folder,) = tmp_path.glob("pagewalk-run-*")
+    assert f"The trace stays in {folder / 'trace'}; `pagewalk collect` takes it" in told
+    assert main(["collect", str(folder / "trace"), "--out", f"file://{tmp_path}/kept"]) == 0
+    assert check(open_trace(tmp_path / "kept")).outcome == "holds"
+
+
 def test_environment_alone(tmp_path: Path, program: str) -> None:
     """`PAGEWALK=URL`: the first process of the run copies it; a second run gets its own place."""
     url = f"file://{tmp_path / 'there'}"

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from pagewalk.errors import PagewalkError
 
 if TYPE_CHECKING:
     from vllm import LLM
+    from vllm.v1.engine.llm_engine import LLMEngine
 
 
 def arguments(description: str, **more: type) -> argparse.Namespace:
@@ -37,6 +38,13 @@ def arguments(description: str, **more: type) -> argparse.Namespace:
     options = parser.parse_args()
     options.out = options.out or Path(tempfile.mkdtemp(prefix="pagewalk-"))
     return options
+
+
+def model_option(description: str | None) -> str | None:
+    """Read `--model`, all that a scenario takes: a directory or a name; None is the tiny one."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n", 1)[0])
+    parser.add_argument("--model", help="directory or name of a real model (default: a tiny one)")
+    return parser.parse_args().model
 
 
 def run_script(main: Callable[[], None]) -> None:
@@ -73,16 +81,35 @@ def small_engine(model: str | None = None, **over: Any) -> Iterator[LLM]:
             llm.llm_engine.engine_core.shutdown()
 
 
-def ask(llm: LLM, prompts: dict[str, str], max_tokens: int = 32) -> None:
-    """Send prompts, id -> text, all at once, and wait for the answers.
+def send(
+    engine: LLMEngine,
+    name: str,
+    prompt: str | Iterable[int],
+    max_tokens: int = 16,
+    *,
+    priority: int = 0,
+    salt: str | None = None,
+    **sampling: Any,
+) -> None:
+    """Hand one request to the engine; it takes the likeliest token, `max_tokens` times.
 
-    They are sent as token ids, one per character, so they have the same size with every model.
+    A text is sent as token ids, one per byte, so it has the same size with every model. `salt` is
+    the request's `cache_salt`; `sampling` are fields of `SamplingParams`, and win.
     """
     from vllm import SamplingParams, TokensPrompt
 
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
+    tokens = TokensPrompt(
+        prompt_token_ids=[*(prompt.encode() if isinstance(prompt, str) else prompt)]
+    )
+    if salt is not None:
+        tokens["cache_salt"] = salt
+    greedy = {"temperature": 0.0, "ignore_eos": True, "max_tokens": max_tokens}
+    engine.add_request(name, tokens, SamplingParams(**{**greedy, **sampling}), priority=priority)
+
+
+def ask(llm: LLM, prompts: dict[str, str], max_tokens: int = 32) -> None:
+    """`send` prompts, id -> text, all at once, and wait for the answers."""
     for request_id, text in prompts.items():
-        prompt = TokensPrompt(prompt_token_ids=list(text.encode()))
-        llm.llm_engine.add_request(request_id, prompt, params)
+        send(llm.llm_engine, request_id, text, max_tokens)
     while llm.llm_engine.has_unfinished_requests():
         llm.llm_engine.step()

@@ -85,14 +85,11 @@ def push(folder: Path, url: str) -> int:
             if (there := files.info(target).get("size")) not in (None, size):
                 raise OSError(f"{there} of {size} bytes of {path.name} are there")
             written += size
-    except PagewalkError:
-        raise
+    except PagewalkError as error:
+        raise PagewalkError(error.slug, f"{error} {_stays(folder)}") from error
     except Exception as error:
-        raise PagewalkError(
-            "cannot-write",
-            f"{shown(url)} cannot be written ({_cause(error)}): the trace stays in "
-            f"{plain(folder, 300)}; `pagewalk collect` takes it to another place.",
-        ) from error
+        said = f"{shown(url)} cannot be written ({_cause(error)}). {_stays(folder)}"
+        raise PagewalkError("cannot-write", said) from error
     return written
 
 
@@ -160,6 +157,11 @@ def _refuse_used(files: Any, root: str, url: str) -> None:
             "directory-not-empty",
             f"{shown(url)} is there already and not an empty directory: name a new one with --out.",
         )
+
+
+def _stays(folder: Path) -> str:
+    there = plain(folder, 300)
+    return f"The trace stays in {there}; `pagewalk collect` takes it to another place."
 
 
 def _listed(files: Any, root: str) -> dict[str, tuple[str, int | None]]:

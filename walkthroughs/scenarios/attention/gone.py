@@ -8,10 +8,7 @@ Prompts are sent as token ids, one per character; a block has 32 tokens.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 SHARED = (
@@ -21,27 +18,15 @@ SHARED = (
 ENDS = {"one": " First.", "two": " The second.", "three": " And the third of them."}
 
 
-def send(engine: Any, name: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list((SHARED + ENDS[name]).encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Compute the shared blocks with `one`, then let the other two join."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model) as llm:
+    with small_engine(model_option(__doc__)) as llm:
         engine = llm.llm_engine
-        send(engine, "one", max_tokens=8)
+        send(engine, "one", SHARED + ENDS["one"], max_tokens=8)
         for _ in range(2):
             engine.step()
-        send(engine, "two", max_tokens=5)
-        send(engine, "three", max_tokens=5)
+        send(engine, "two", SHARED + ENDS["two"], max_tokens=5)
+        send(engine, "three", SHARED + ENDS["three"], max_tokens=5)
         while engine.has_unfinished_requests():
             engine.step()
 

@@ -9,9 +9,7 @@ character; a block has 32 tokens.
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import ask, small_engine
+from pagewalk.bed.engine import ask, model_option, small_engine
 
 ENGINE = "llama"
 SHARED = "These thirty-two are for both..."
@@ -23,10 +21,7 @@ PROMPTS = {
 
 def main() -> None:
     """Send both at once, and step until they are done."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, max_num_batched_tokens=128) as llm:
+    with small_engine(model_option(__doc__), max_num_batched_tokens=128) as llm:
         ask(llm, PROMPTS, max_tokens=4)
 
 

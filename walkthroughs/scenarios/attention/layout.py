@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import send, small_engine
 
 ENGINE = "llama"
 EARLY = "I was here before you and used three of the blocks, and I am about to go away again."
@@ -20,14 +20,6 @@ LATE = (
     "I get blocks that are not neighbors, and yet I am read in the order in which I was written, "
     "from the first to the last."
 )
-
-
-def send(engine: Any, name: str, prompt: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    engine.add_request(name, TokensPrompt(prompt_token_ids=list(prompt.encode())), params)
 
 
 def look(core: Any, prompt: str) -> None:

@@ -8,10 +8,7 @@ longer than what is left. Prompts are sent as token ids, one per character.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 PROMPTS = {
@@ -21,27 +18,15 @@ PROMPTS = {
 }
 
 
-def send(engine: Any, name: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(PROMPTS[name].encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Let two of them decode, then send the third."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model) as llm:
+    with small_engine(model_option(__doc__)) as llm:
         engine = llm.llm_engine
-        send(engine, "crane", max_tokens=6)
-        send(engine, "stork", max_tokens=7)
+        send(engine, "crane", PROMPTS["crane"], max_tokens=6)
+        send(engine, "stork", PROMPTS["stork"], max_tokens=7)
         for _ in range(2):
             engine.step()
-        send(engine, "heron", max_tokens=4)
+        send(engine, "heron", PROMPTS["heron"], max_tokens=4)
         while engine.has_unfinished_requests():
             engine.step()
 

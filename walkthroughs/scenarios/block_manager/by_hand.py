@@ -8,10 +8,7 @@ done. Prompts are sent as token ids, one per character.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 ROOM = {
@@ -28,24 +25,12 @@ PROMPTS = {
 MAX_TOKENS = {"ant": 30, "bee": 25, "cow": 15}
 
 
-def send(engine: Any, name: str) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=MAX_TOKENS[name], temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(PROMPTS[name].encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Send all three at once, and step until they are done."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, **ROOM) as llm:
+    with small_engine(model_option(__doc__), **ROOM) as llm:
         engine = llm.llm_engine
         for name in PROMPTS:
-            send(engine, name)
+            send(engine, name, PROMPTS[name], MAX_TOKENS[name])
         while engine.has_unfinished_requests():
             engine.step()
 

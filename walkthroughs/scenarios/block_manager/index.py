@@ -9,9 +9,7 @@ token ids, one per character, so the story has the same size with every model.
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 OPENING = "Once upon a time there lived a f"  # 32 characters: one block
@@ -23,29 +21,17 @@ PROMPTS = {
 }
 
 
-def send(engine, name: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(PROMPTS[name].encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Send two, wait until one of them is done, send the third."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, max_num_batched_tokens=160) as llm:
+    with small_engine(model_option(__doc__), max_num_batched_tokens=160) as llm:
         engine = llm.llm_engine
-        send(engine, "fox", max_tokens=28)
-        send(engine, "crow", max_tokens=12)
+        send(engine, "fox", PROMPTS["fox"], max_tokens=28)
+        send(engine, "crow", PROMPTS["crow"], max_tokens=12)
         finished: list[str] = []
         while engine.has_unfinished_requests():
             done = [output.request_id for output in engine.step() if output.finished]
             if "crow" in done:
-                send(engine, "frog", max_tokens=14)
+                send(engine, "frog", PROMPTS["frog"], max_tokens=14)
             finished += done
     print("finished in this order:", *finished)
 

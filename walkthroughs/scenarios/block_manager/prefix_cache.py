@@ -10,9 +10,7 @@ the story has the same size with every model.
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 FABLE = (
@@ -22,17 +20,6 @@ FABLE = (
 TWIN = list(FABLE[:90].encode())  # two blocks of 32 tokens, and 26 more
 EVEN = list(FABLE[20:116].encode())  # three blocks, and nothing more
 NOTE = list(b"Dear diary: what I say here is for nobody's eyes but mine, I trust you. Yours, A.")
-
-
-def send(engine, name: str, prompt: list[int], max_tokens: int = 1, **options) -> None:
-    """Hand one request to the engine; `options` are a cache salt or sampling parameters."""
-    from vllm import SamplingParams, TokensPrompt
-
-    tokens = TokensPrompt(prompt_token_ids=prompt)
-    if "salt" in options:
-        tokens["cache_salt"] = options.pop("salt")
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True, **options)
-    engine.add_request(name, tokens, params)
 
 
 def finish(engine) -> dict[str, list[int]]:
@@ -57,24 +44,22 @@ def play(engine) -> None:
         "open": NOTE,
     }
     for name, prompt in alone.items():
-        send(engine, name, prompt)
+        send(engine, name, prompt, max_tokens=1)
         finish(engine)
     for name, salt in {"alice": "A", "alice-again": "A", "bob": "B"}.items():
-        send(engine, name, NOTE, salt=salt)
+        send(engine, name, NOTE, max_tokens=1, salt=salt)
         finish(engine)
-    send(engine, "judge", TWIN, prompt_logprobs=1)
+    send(engine, "judge", TWIN, max_tokens=1, prompt_logprobs=1)
     finish(engine)
-    send(engine, "third-twin", TWIN)
+    send(engine, "third-twin", TWIN, max_tokens=1)
     finish(engine)
 
 
 def main() -> None:
     """Start the engine with room for everything, and play."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
+    model = model_option(__doc__)
     room = {"num_gpu_blocks_override": 24, "max_num_batched_tokens": 160}
-    with small_engine(options.model, **room) as llm:
+    with small_engine(model, **room) as llm:
         play(llm.llm_engine)
 
 

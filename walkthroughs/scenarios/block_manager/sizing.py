@@ -7,9 +7,7 @@ Two more engines are asked for and do not start: one for a longer request, one w
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import ask, small_engine
+from pagewalk.bed.engine import ask, model_option, small_engine
 from pagewalk.bed.settings import temporary_environment
 
 ENGINE = "llama"
@@ -38,9 +36,7 @@ def refused(model: str | None, **over) -> None:
 
 def main() -> None:
     """Start the one, then try the others."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    model = parser.parse_args().model
+    model = model_option(__doc__)
     with small_engine(model, **NINE, max_model_len=256) as llm:
         report(llm)
         ask(llm, {"longest": "a" * 200}, max_tokens=56)

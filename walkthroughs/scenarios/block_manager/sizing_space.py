@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import ask, small_engine
+from pagewalk.bed.engine import ask, model_option, small_engine
 from pagewalk.bed.settings import temporary_environment
 
 ENGINE = "llama"
@@ -12,9 +10,7 @@ ENGINE = "llama"
 
 def main() -> None:
     """Start with both, and send a short prompt."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    model = parser.parse_args().model
+    model = model_option(__doc__)
     memory = {"num_gpu_blocks_override": None, "kv_cache_memory_bytes": 2**21}
     with (
         temporary_environment(VLLM_CPU_KVCACHE_SPACE="1"),

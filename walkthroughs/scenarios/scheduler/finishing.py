@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-from pagewalk.bed.engine import run_script, small_engine
+from pagewalk.bed.engine import model_option, run_script, send, small_engine
 
 ENGINE = "llama"
 PROMPT = "How does it end?"
@@ -15,31 +14,21 @@ PATIENCE = 2  # tokens after which the user of `impatient` gives up
 
 def main() -> None:
     """Let `probe` say how the answer begins, then stop the others at its tokens."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory or name of a real model (default: a tiny one)")
-    with small_engine(parser.parse_args().model, max_model_len=CONTEXT) as llm:
+    with small_engine(model_option(__doc__), max_model_len=CONTEXT) as llm:
         engine = llm.llm_engine
-        send(engine, "probe", max_tokens=8)
+        send(engine, "probe", PROMPT, max_tokens=8)
         probe = run(engine)["probe"].outputs[0]
 
         from vllm.sampling_params import RepetitionDetectionParams
 
-        send(engine, "limit", max_tokens=4)
-        send(engine, "both", max_tokens=4, stop_token_ids=[probe.token_ids[3]])
-        send(engine, "word", max_tokens=20, stop=[probe.text[4]])
-        send(engine, "impatient", max_tokens=20)
+        send(engine, "limit", PROMPT, max_tokens=4)
+        send(engine, "both", PROMPT, max_tokens=4, stop_token_ids=[probe.token_ids[3]])
+        send(engine, "word", PROMPT, max_tokens=20, stop=[probe.text[4]])
+        send(engine, "impatient", PROMPT, max_tokens=20)
         twice = RepetitionDetectionParams(max_pattern_size=4, min_count=2)
-        send(engine, "parrot", max_tokens=40, repetition_detection=twice)
-        send(engine, "context", prompt="x" * (CONTEXT - 4), max_tokens=40)
+        send(engine, "parrot", PROMPT, max_tokens=40, repetition_detection=twice)
+        send(engine, "context", "x" * (CONTEXT - 4), max_tokens=40)
         run(engine)
-
-
-def send(engine: Any, name: str, prompt: str = PROMPT, **sampling: Any) -> None:
-    """Hand over one request; its tokens are the bytes of the prompt."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(temperature=0.0, ignore_eos=True, **sampling)
-    engine.add_request(name, TokensPrompt(prompt_token_ids=list(prompt.encode())), params)
 
 
 def run(engine: Any) -> dict[str, Any]:

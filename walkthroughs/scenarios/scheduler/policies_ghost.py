@@ -9,10 +9,9 @@ By priority, with ten blocks of 32 tokens. In step 3 `bulk` gets a chunk of two 
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 ROOM = {
@@ -27,17 +26,6 @@ CHAT = "A short question that somebody waits for. " * 2
 END = ord("w")
 
 
-def send(engine: Any, name: str, prompt: str, max_tokens: int, priority: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(
-        max_tokens=max_tokens, temperature=0.0, ignore_eos=True, stop_token_ids=[END]
-    )
-    tokens = TokensPrompt(prompt_token_ids=list(prompt.encode()))
-    engine.add_request(name, tokens, params, priority=priority)
-
-
 def finish(engine: Any) -> None:
     """Step until nobody is left, and print the answers."""
     while engine.has_unfinished_requests():
@@ -48,17 +36,14 @@ def finish(engine: Any) -> None:
 
 def main() -> None:
     """Let `chat` take the blocks back; then ask the same thing again, alone."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, **ROOM) as llm:
+    with small_engine(model_option(__doc__), **ROOM) as llm:
         engine = llm.llm_engine
-        send(engine, "bulk", BULK[:280], max_tokens=32, priority=5)
+        send(engine, "bulk", BULK[:280], max_tokens=32, priority=5, stop_token_ids=[END])
         engine.step()
-        send(engine, "chat", CHAT[:64], max_tokens=3, priority=1)
+        send(engine, "chat", CHAT[:64], max_tokens=3, priority=1, stop_token_ids=[END])
         finish(engine)
         llm.reset_prefix_cache()
-        send(engine, "alone", BULK[:280], max_tokens=32, priority=5)
+        send(engine, "alone", BULK[:280], max_tokens=32, priority=5, stop_token_ids=[END])
         finish(engine)
 
 

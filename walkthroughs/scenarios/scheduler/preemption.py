@@ -9,10 +9,7 @@ needs one block. Prompts are sent as token ids, one per character.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 ROOM = {
@@ -29,27 +26,15 @@ PROMPTS = {
 }
 
 
-def send(engine: Any, name: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(PROMPTS[name].encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Send the two that collide, then the small one, and step until all are done."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, **ROOM) as llm:
+    with small_engine(model_option(__doc__), **ROOM) as llm:
         engine = llm.llm_engine
-        send(engine, "elder", max_tokens=12)
-        send(engine, "younger", max_tokens=12)
+        send(engine, "elder", PROMPTS["elder"], max_tokens=12)
+        send(engine, "younger", PROMPTS["younger"], max_tokens=12)
         for _ in range(5):
             engine.step()
-        send(engine, "tiny", max_tokens=4)
+        send(engine, "tiny", PROMPTS["tiny"], max_tokens=4)
         while engine.has_unfinished_requests():
             engine.step()
 

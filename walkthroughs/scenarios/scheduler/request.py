@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from typing import Any
 
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 
@@ -14,14 +13,6 @@ WALK = (
     "A page walk is what a memory unit does with the tables it keeps, level by level, to the end."
 )
 RIVAL = "Here is one who came a bit later. "
-
-
-def send(engine: Any, name: str, prompt: str, max_tokens: int, **more: Any) -> None:
-    """Hand one request to the engine: a character is a token."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, **more)
-    engine.add_request(name, TokensPrompt(prompt_token_ids=list(prompt.encode())), params)
 
 
 def run(engine: Any) -> None:
@@ -40,22 +31,20 @@ def main() -> None:
     """Room for five blocks of 32 tokens: `walk` grows, and `rival` has to give way."""
     from vllm.sampling_params import StructuredOutputsParams
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory of a model (default: a tiny one is made)")
-    options = parser.parse_args()
-    with small_engine(options.model, num_gpu_blocks_override=6, max_model_len=128) as llm:
+    with small_engine(model_option(__doc__), num_gpu_blocks_override=6, max_model_len=128) as llm:
         engine = llm.llm_engine
-        send(engine, "walk", WALK, max_tokens=10, ignore_eos=True)
-        send(engine, "rival", RIVAL, max_tokens=12, ignore_eos=True)
+        send(engine, "walk", WALK, max_tokens=10)
+        send(engine, "rival", RIVAL, max_tokens=12)
         run(engine)
 
         choice = StructuredOutputsParams(choice=["yes", "no"])
-        send(engine, "answer", "Yes or no?", max_tokens=20, structured_outputs=choice)
+        ends = {"ignore_eos": False, "structured_outputs": choice}
+        send(engine, "answer", "Yes or no?", max_tokens=20, **ends)
         while not grammar_is_ready(engine):  # it compiles in a thread
             time.sleep(0.01)
         run(engine)
 
-        send(engine, "dropped", "Count to a million.", max_tokens=100, ignore_eos=True)
+        send(engine, "dropped", "Count to a million.", max_tokens=100)
         for _ in range(3):
             engine.step()
         engine.abort_request(["dropped"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
+from pagewalk.bed.engine import model_option, send
 from pagewalk.bed.models import make
 from pagewalk.bed.settings import engine_args, settle_environment
 
@@ -31,17 +31,12 @@ def start(directory: str, model: str | None) -> Any:
 
 def main() -> None:
     """Send the second request when the first one has its first tokens."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory of a model (default: a tiny one is made)")
-    options = parser.parse_args()
+    model = model_option(__doc__)
     with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
-        engine = start(directory, options.model).llm_engine
-        from vllm import SamplingParams, TokensPrompt
-
-        params = SamplingParams(max_tokens=24, temperature=0.0, ignore_eos=True)
-        engine.add_request("first", TokensPrompt(prompt_token_ids=list(FIRST.encode())), params)
+        engine = start(directory, model).llm_engine
+        send(engine, "first", FIRST, max_tokens=24)
         engine.step()
-        engine.add_request("second", TokensPrompt(prompt_token_ids=list(SECOND.encode())), params)
+        send(engine, "second", SECOND, max_tokens=24)
         while engine.has_unfinished_requests():
             engine.step()
         engine.engine_core.shutdown()

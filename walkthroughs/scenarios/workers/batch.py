@@ -9,10 +9,7 @@ Prompts are sent as token ids, one per character.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 ROOM = {
@@ -29,27 +26,15 @@ PROMPTS = {
 }
 
 
-def send(engine: Any, name: str, max_tokens: int) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(PROMPTS[name].encode()))
-    engine.add_request(name, prompt, params)
-
-
 def main() -> None:
     """Send four, step until two have ended, send the last, and step until all are done."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, **ROOM) as llm:
+    with small_engine(model_option(__doc__), **ROOM) as llm:
         engine = llm.llm_engine
         for name, max_tokens in (("ant", 4), ("bee", 6), ("cow", 24), ("dog", 15)):
-            send(engine, name, max_tokens)
+            send(engine, name, PROMPTS[name], max_tokens)
         for _ in range(6):
             engine.step()
-        send(engine, "eel", max_tokens=12)
+        send(engine, "eel", PROMPTS["eel"], max_tokens=12)
         while engine.has_unfinished_requests():
             engine.step()
 

@@ -8,13 +8,13 @@ of the machine, so it needs two.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
+from pagewalk.bed.engine import model_option, send
 from pagewalk.bed.models import make
 from pagewalk.bed.settings import engine_args, settle_environment
 
@@ -41,16 +41,11 @@ def start(directory: str, model: str | None) -> Any:
 
 def main() -> None:
     """Send two requests and step until both are done."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory of a model (default: a tiny one)")
-    options = parser.parse_args()
+    model = model_option(__doc__)
     with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
-        engine = start(directory, options.model).llm_engine
-        from vllm import SamplingParams, TokensPrompt
-
-        params = SamplingParams(max_tokens=8, temperature=0.0, ignore_eos=True)
+        engine = start(directory, model).llm_engine
         for name, text in PROMPTS.items():
-            engine.add_request(name, TokensPrompt(prompt_token_ids=list(text.encode())), params)
+            send(engine, name, text, max_tokens=8)
         while engine.has_unfinished_requests():
             engine.step()
         engine.engine_core.shutdown()

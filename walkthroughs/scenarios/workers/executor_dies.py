@@ -8,7 +8,6 @@ kernel does when memory runs out.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import tempfile
@@ -16,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from pagewalk.bed.engine import model_option, send
 from pagewalk.bed.models import make
 from pagewalk.bed.settings import engine_args, settle_environment
 
@@ -47,16 +47,12 @@ def worker() -> int:
 
 def main() -> None:
     """Send a request, end the worker, and wait for the engine to notice."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="directory of a model (default: a tiny one)")
-    options = parser.parse_args()
+    model = model_option(__doc__)
     with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
-        engine = start(directory, options.model).llm_engine
-        from vllm import SamplingParams, TokensPrompt
+        engine = start(directory, model).llm_engine
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        params = SamplingParams(max_tokens=200, temperature=0.0, ignore_eos=True)
-        engine.add_request("cut", TokensPrompt(prompt_token_ids=list(PROMPT.encode())), params)
+        send(engine, "cut", PROMPT, max_tokens=200)
         for _ in range(3):
             engine.step()
         os.kill(worker(), signal.SIGKILL)

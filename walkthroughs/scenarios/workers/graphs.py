@@ -8,11 +8,10 @@ CPU cannot record them. What it answers for each batch is what a GPU would hear.
 
 from __future__ import annotations
 
-import argparse
 from copy import copy
 from typing import Any
 
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 SIZES = [1, 2, 4, 8]
@@ -41,20 +40,10 @@ def hand_over(runner: Any) -> None:
     runner.cudagraph_dispatcher.initialize_cudagraph_keys(chosen.cudagraph_mode)
 
 
-def send(engine: Any, name: str) -> None:
-    """Hand one request to the engine."""
-    from vllm import SamplingParams, TokensPrompt
-
-    text, max_tokens = REQUESTS[name]
-    params = SamplingParams(max_tokens=max_tokens, temperature=0.0, ignore_eos=True)
-    prompt = TokensPrompt(prompt_token_ids=list(text.encode()))
-    engine.add_request(name, prompt, params)
-
-
 def ask_all(engine: Any) -> None:
     """Send a request before each of the first steps, and step until all are done."""
     for name in REQUESTS:
-        send(engine, name)
+        send(engine, name, *REQUESTS[name])
         engine.step()
     while engine.has_unfinished_requests():
         engine.step()
@@ -62,10 +51,7 @@ def ask_all(engine: Any) -> None:
 
 def main() -> None:
     """Start an engine, give it the dispatcher, and send the requests."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model) as llm:
+    with small_engine(model_option(__doc__)) as llm:
         engine = llm.llm_engine
         worker = engine.engine_core.engine_core.model_executor.driver_worker.worker
         hand_over(worker.model_runner)

@@ -7,11 +7,9 @@ The requests are those of `graphs.py`.
 
 from __future__ import annotations
 
-import argparse
-
 from graphs import SIZES, ask_all
 
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, small_engine
 
 ENGINE = "llama"
 ASKED = {
@@ -24,10 +22,7 @@ ASKED = {
 
 def main() -> None:
     """Start an engine with these wishes, and send it the requests."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model, enforce_eager=False, compilation_config=ASKED) as llm:
+    with small_engine(model_option(__doc__), enforce_eager=False, compilation_config=ASKED) as llm:
         ask_all(llm.llm_engine)
 
 

@@ -7,9 +7,7 @@ Prompts are sent as token ids, one per character.
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import ask, small_engine
+from pagewalk.bed.engine import ask, model_option, small_engine
 
 ENGINE = "llama"
 PROMPTS = {
@@ -21,10 +19,7 @@ PROMPTS = {
 
 def main() -> None:
     """Send all three at once, and step until they are done."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model) as llm:
+    with small_engine(model_option(__doc__)) as llm:
         ask(llm, PROMPTS, max_tokens=6)
 
 

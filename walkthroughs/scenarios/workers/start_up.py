@@ -7,14 +7,13 @@ The model runs as it is: nothing is compiled.
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-from pagewalk.bed.engine import ask
+from pagewalk.bed.engine import ask, model_option
 from pagewalk.bed.models import make
 from pagewalk.bed.settings import engine_args, settle_environment
 
@@ -24,9 +23,7 @@ MEMORY = {"num_gpu_blocks_override": None, "kv_cache_memory_bytes": 2**21}
 
 def start_and_ask(name: str, **over: Any) -> None:
     """Start an engine in this process, send it one prompt of that name, and stop it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", help="directory of a model (default: a tiny one)")
-    options = parser.parse_args()
+    model = model_option(__doc__)
     settle_environment()
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     os.environ.pop("VLLM_CPU_KVCACHE_SPACE")  # it would win over the argument
@@ -34,7 +31,7 @@ def start_and_ask(name: str, **over: Any) -> None:
     from vllm import LLM
 
     with tempfile.TemporaryDirectory(prefix="pagewalk-model-") as directory:
-        model = options.model or str(make("llama", Path(directory) / "llama"))
+        model = model or str(make("llama", Path(directory) / "llama"))
         llm = LLM(**engine_args("llama", model, use_tqdm_on_load=False, **MEMORY, **over))
         ask(llm, {name: "Are you awake?"}, max_tokens=4)
         llm.llm_engine.engine_core.shutdown()

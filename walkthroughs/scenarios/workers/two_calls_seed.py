@@ -8,9 +8,7 @@ generator is set back, which a generator on a CPU cannot do.
 
 from __future__ import annotations
 
-import argparse
-
-from pagewalk.bed.engine import small_engine
+from pagewalk.bed.engine import model_option, send, small_engine
 
 ENGINE = "llama"
 PROMPT = "Roll the dice for me, always in the same way, and wait until you have read all of this."
@@ -18,15 +16,8 @@ PROMPT = "Roll the dice for me, always in the same way, and wait until you have 
 
 def main() -> None:
     """Send the request and step until the engine fails."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--model", help="directory of a real model (default: a tiny one)")
-    options = parser.parse_args()
-    with small_engine(options.model) as llm:
-        from vllm import SamplingParams, TokensPrompt
-
-        params = SamplingParams(max_tokens=4, temperature=1.0, seed=1, ignore_eos=True)
-        prompt = TokensPrompt(prompt_token_ids=list(PROMPT.encode()))
-        llm.llm_engine.add_request("dice", prompt, params)
+    with small_engine(model_option(__doc__)) as llm:
+        send(llm.llm_engine, "dice", PROMPT, max_tokens=4, temperature=1.0, seed=1)
         try:
             llm.llm_engine.step()
         except RuntimeError as error:

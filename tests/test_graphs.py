@@ -144,7 +144,7 @@ class TestLayers:
     def ended(self, *names: str) -> list[Event]:
         executing.step, executing.layers = 7, []
         for name in names:
-            graphs.layer_called(None, (SimpleNamespace(layer_name=name),), {})
+            graphs.layer_called((None, SimpleNamespace(layer_name=name)), {})
         one = SimpleNamespace(rpc_rank=0, worker=SimpleNamespace(rank=0))
         return events(worker.execution_ended(one, (), {}, None, True))
 
@@ -166,8 +166,8 @@ class TestLayers:
 
     def test_warming_up_is_no_step(self) -> None:
         executing.step = -1
-        graphs.layer_called(None, (SimpleNamespace(layer_name="a"),), {})
-        graphs.mla_layer_called(SimpleNamespace(layer_name="a"), (), {})
+        graphs.layer_called((None,), {"layer": SimpleNamespace(layer_name="a")})
+        graphs.mla_layer_called((SimpleNamespace(layer_name="a"),), {})
         assert executing.layers == []
 
 

@@ -208,6 +208,19 @@ class TestMoments:
         assert wrapped("around", log, stamp=True)(Engine(), 1) == [1]
         assert len(log.failed) == 1
 
+    def test_a_row_that_only_notes(self) -> None:
+        """It gets the call as it is, and nothing comes of it; what raises is reported."""
+        seen: list[Any] = []
+        log, engine = Log(), Engine()
+        note = row("before", lambda *call: seen.append(call), notes=True)
+        assert wrap(Engine.call, note, log.outlets)(engine, 1, twice=True) == [1, 1]
+        assert seen == [((engine, 1), {"twice": True})]
+        broken = row("before", raises, notes=True)
+        assert wrap(Engine.call, broken, log.outlets)(engine, value=2) == [2]
+        ((failed, thing, error),) = log.failed
+        assert (failed, thing, type(error)) == (broken, engine, ZeroDivisionError)
+        assert log.emitted == []
+
     def test_a_plain_function_called_by_name(self) -> None:
         log = Log()
 

@@ -35,7 +35,7 @@ class Encoder:
         self._ids_numbers: list[int] = []
         # Of the last attention metadata: where rows began and what follows from that, and how much
         # of each row has KV, by rank. Later events tell what changed.
-        self.query_lens: tuple[bytes, list[int] | int] = (b"", [])
+        self.query_lens: tuple[list[int], list[int] | int] = ([], [])
         self.seq_lens: dict[int, list[int]] = {}
         self._salted: OrderedDict[bytes, str] = OrderedDict()
         self._encode_lines = msgspec.json.Encoder(enc_hook=_foreign).encode_lines

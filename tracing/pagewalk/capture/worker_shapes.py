@@ -1,7 +1,7 @@
-"""A worker's reading -> the fields of its event: what lay in the engine's memory, made lists.
+"""A worker's reading -> the fields of its event: slots as runs, lengths by how they changed.
 
-A probe copies bytes, and what follows from them is worked out here, on the writer thread: done in
-one go for many steps, it takes a fraction of what it would take between two passes of a model.
+A probe copies what it sees, and what follows from that is worked out here, on the writer thread:
+done in one go for many steps, it takes a fraction of its time between two passes of a model.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pagewalk.capture.encoder import Encoder
-
-_CODES = {4: "i", 8: "q"}  # bytes of an integer -> how `memoryview` calls it
 
 
 def same(values: list[int]) -> list[int] | int:
@@ -75,32 +73,24 @@ def prepared(
     tokens: int,
     max_query: int,
     max_seq: int,
-    starts: bytes,
-    lengths: bytes | None,
+    starts: list[int],
+    lengths: list[int] | None,
     fields: dict[str, Any],
     *rest: Any,
 ) -> tuple[Any, ...]:
-    """`AttentionPrepared`: `starts` has count + 1 integers, `lengths` count, or is None."""
+    """`AttentionPrepared`: where rows start -> how long they are; lengths -> how they grew."""
     before = (kind, step, rank, group, count, tokens, max_query, max_seq)
     words = {name: _described(what) for name, what in fields.items()} if fields else fields
-    seq_lens = [] if lengths is None else _grown(encoder, rank, _integers(lengths, count))
-    return (*before, _query_lens(encoder, starts, count), seq_lens, words, *rest)
+    seq_lens = [] if lengths is None else _grown(encoder, rank, lengths)
+    return (*before, _query_lens(encoder, starts), seq_lens, words, *rest)
 
 
-def _integers(raw: bytes, count: int) -> list[int]:
-    """`count` integers as they lay in memory."""
-    if not count:
-        return []
-    return memoryview(raw).cast(_CODES[len(raw) // count]).tolist()
-
-
-def _query_lens(encoder: Encoder, raw: bytes, count: int) -> list[int] | int:
+def _query_lens(encoder: Encoder, starts: list[int]) -> list[int] | int:
     """How long each row is; while all of them decode, rows begin where they began before."""
     known, lens = encoder.query_lens
-    if raw != known:
-        starts = _integers(raw, count + 1)
+    if starts != known:
         lens = same(list(map(sub, starts[1:], starts)))
-        encoder.query_lens = (raw, lens)
+        encoder.query_lens = (starts, lens)
     return lens
 
 

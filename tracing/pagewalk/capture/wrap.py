@@ -60,6 +60,8 @@ def send(emit: Emit, reading: Any) -> None:
 
 
 def _before(original: Function, row: Probe, outlets: Outlets) -> Function:
+    if row.notes:
+        return _noting(original, row, outlets)
     emit, fail, read = outlets.emit, outlets.fail, row.read
 
     def before(*args: Any, **kwargs: Any) -> Any:
@@ -71,12 +73,27 @@ def _before(original: Function, row: Probe, outlets: Outlets) -> Function:
                 if reading.__class__ is tuple:
                     emit(reading)
                 else:
-                    send(emit, reading)
+                    for one in reading:
+                        emit(one)
         except Exception as error:
             fail(row, thing, error)
         return original(*args, **kwargs)
 
     return before
+
+
+def _noting(original: Function, row: Probe, outlets: Outlets) -> Function:
+    """For what is called many times a step, once for each layer."""
+    fail, read = outlets.fail, row.read
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            read(args, kwargs)
+        except Exception as error:
+            fail(row, args[0] if args else None, error)
+        return original(*args, **kwargs)
+
+    return noting
 
 
 def _after(original: Function, row: Probe, outlets: Outlets) -> Function:
@@ -92,7 +109,8 @@ def _after(original: Function, row: Probe, outlets: Outlets) -> Function:
                 if reading.__class__ is tuple:
                     emit(reading)
                 else:
-                    send(emit, reading)
+                    for one in reading:
+                        emit(one)
         except Exception as error:
             fail(row, self, error)
         return result
@@ -157,7 +175,8 @@ def _around(original: Function, row: Probe, outlets: Outlets) -> Function:
                 if reading.__class__ is tuple:
                     emit(reading)
                 else:
-                    send(emit, reading)
+                    for one in reading:
+                        emit(one)
         except Exception as error:
             fail(row, self, error)
         return result

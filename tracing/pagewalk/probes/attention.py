@@ -92,9 +92,9 @@ def prepared(number: int, part: int, ubatch: int, told: Any, result: Any) -> Rea
         int(told.num_actual_tokens),
         int(told.max_query_len),
         int(told.max_seq_len),
-        # As they lie in memory: what changed since the batch before is worked out by the encoder.
-        told.query_start_loc_cpu.numpy()[: count + 1].tobytes(),
-        lengths.numpy()[:count].tobytes() if lengths is not None else None,
+        # As they are: what changed since the batch before is worked out by the encoder.
+        told.query_start_loc_cpu.numpy()[: count + 1].tolist(),
+        lengths.numpy()[:count].tolist() if lengths is not None else None,
         _changed(held, result, told),
         kind,
         part,

@@ -107,16 +107,17 @@ def _captured(rank: int, setting: Any, promised: dict[Any, Iterable[Any]]) -> Re
     return (GraphsCaptured, rank, setting.name, sizes)
 
 
-def layer_called(backend: Any, args: Args, kwargs: Kwargs) -> None:
+def layer_called(args: Args, kwargs: Kwargs) -> None:
     """Keep the layer's name for the event of the step."""
     if executing.step >= 0:
-        executing.layers.append(argument(args, kwargs, 0, "layer").layer_name)
+        layer = args[1] if len(args) > 1 else kwargs["layer"]
+        executing.layers.append(layer.layer_name)
 
 
-def mla_layer_called(layer: Any, args: Args, kwargs: Kwargs) -> None:
+def mla_layer_called(args: Args, kwargs: Kwargs) -> None:
     """The same of a layer of multi-head latent attention, which calls its backend in parts."""
     if executing.step >= 0:
-        executing.layers.append(layer.layer_name)
+        executing.layers.append(args[0].layer_name)
 
 
 PROBES = (
@@ -147,6 +148,7 @@ PROBES = (
             layer_called,
             ("layer",),
             level="full",
+            notes=True,
             optional=True,
         )
         for backend in (
@@ -163,6 +165,7 @@ PROBES = (
         "before",
         mla_layer_called,
         level="full",
+        notes=True,
         optional=True,
     ),
 )

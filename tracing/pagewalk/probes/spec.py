@@ -28,6 +28,8 @@ class Probe:
     At `construct` the object has been given its number in family `family`. It returns a reading,
     a list of readings or None, holds ids and counts only, and never keeps a live object.
     A reader that tells only what changed since its last call has a `forget`, called on install.
+    One that `notes` only remembers something for another reader: it is called before, gets
+    `(args, kwargs)` with the object first in `args`, and returns nothing.
     `wakes` opens the segment; `urgent` writes before the engine goes on, which may be its end.
     """
 
@@ -45,6 +47,7 @@ class Probe:
     urgent: bool = False
     forget: Callable[[], None] | None = None
     stamp: bool = False
+    notes: bool = False
     optional: bool = False
     note: str = ""
 

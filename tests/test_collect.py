@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from far_files import FarFiles, far_files
@@ -90,6 +91,34 @@ class TestTwoHosts:
         for engine in engines(trace):
             ranks = [one.rank for seg in workers(trace, engine) for one in seg.facts_of(RoleTaken)]
             assert ranks == [engine.configured.dp_rank]
+
+    @pytest.mark.parametrize(
+        ("cores", "told", "found"),
+        [
+            ((0, 1), (1, 0), ([9], [8])),
+            # Before they told it, nobody knew.
+            ((0, 1), (None, None), ([], [])),
+            # Two runs of their own, not two engines of one.
+            ((0, 0), (0, 0), ([], [])),
+        ],
+    )
+    def test_workers_that_are_nobodys_children(
+        self, tmp_path: Path, cores: Any, told: Any, found: Any
+    ) -> None:
+        """Ray starts them: they say which data parallel engine they belong to."""
+        for pid, rank in zip((6, 7), cores, strict=True):
+            core = EngineConfigured(1, 6, 0, "Scheduler", "m", "cpu", "0.32.0", {}, rank)
+            segment(tmp_path, started(pid, "node-a"), core)
+        for pid, rank in zip((8, 9), told, strict=True):
+            role = RoleTaken(1, 6, "worker", dp_rank=rank)
+            segment(tmp_path, started(pid, "node-b", parent=1), role)
+        header(tmp_path)
+        trace = open_trace(tmp_path)
+        theirs = [
+            [one.pid for one in workers(trace, engine) if not one.engines]
+            for engine in engines(trace)
+        ]
+        assert theirs == [*found]
 
     def test_numbers_that_do_not_clash_stay(self, tmp_path: Path) -> None:
         segment(tmp_path / "a", started(7, "node-a"))

@@ -19,8 +19,10 @@ from engines.drive import Drive
 from engines.verify import examine, must_hold
 
 from pagewalk.capture.launch import prepare
-from pagewalk.trace.events import StepScheduled
+from pagewalk.trace.events import RoleTaken, StepScheduled
 from pagewalk.trace.read import open_trace
+from pagewalk.views.engines import engines
+from pagewalk.views.execution import workers
 from pagewalk.views.life import Life
 from pagewalk.views.verdict import check
 
@@ -234,7 +236,12 @@ class TestSpawned:
         assert len(found["engines"]) == 2
         assert all(engine["snapshots"] > 20 for engine in found["engines"])
         must_hold(found)
-        lives = processes.lives(open_trace(trace))
+        opened = open_trace(trace)
+        for place, engine in enumerate(engines(opened)):
+            assert engine.configured.dp_rank == place
+            roles = [role for one in workers(opened, engine) for role in one.facts_of(RoleTaken)]
+            assert [one.dp_rank for one in roles if one.role == "worker"] == [place]
+        lives = processes.lives(opened)
         for name in PROMPTS:
             whole(lives[f"cmpl-{name}-0"], *DELIVERED)
 

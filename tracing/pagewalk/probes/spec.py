@@ -72,6 +72,16 @@ def optional_argument(
     return kwargs.get(name, default)
 
 
+def dp_rank(parallel: Any) -> int:
+    """Which of the data parallel engines it is, from 0.
+
+    Engines of a model without experts are told that they are alone: their `data_parallel_rank` is 0
+    then, and `data_parallel_index` keeps the place.
+    """
+    index = getattr(parallel, "data_parallel_index", None)
+    return int(index if index is not None else parallel.data_parallel_rank or 0)
+
+
 def number_of(thing: object) -> int | None:
     """The number this recorder gave to an engine object, None for one it has not seen built."""
     return getattr(thing, NUMBER, None)

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from pagewalk.probes.outputs import outputs_of, request_ids, token_counts
-from pagewalk.probes.spec import STEP, Probe, Reading, argument, optional_argument
+from pagewalk.probes.spec import STEP, Probe, Reading, argument, dp_rank, optional_argument
 from pagewalk.trace.events import (
     EngineConfigured,
     ExitTaken,
@@ -43,7 +43,7 @@ def engine_configured(scheduler: Any, args: Args, kwargs: Kwargs, result: Any) -
             str(config.device_config.device_type),
             str(getattr(vllm, "__version__", "")),
             _settings(scheduler, config),
-            int(config.parallel_config.data_parallel_rank or 0),
+            dp_rank(config.parallel_config),
         )
     ]
     policy = str(getattr(scheduler.policy, "value", scheduler.policy))

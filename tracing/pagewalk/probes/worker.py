@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from pagewalk.probes.memory import executing
-from pagewalk.probes.spec import STEP, Probe, Reading, argument
+from pagewalk.probes.spec import STEP, Probe, Reading, argument, dp_rank
 from pagewalk.trace.events import ExecutionEnded, ExecutionStarted, LayersRan, RoleTaken
 
 WORKER = "vllm.v1.worker.worker_base:WorkerWrapperBase"
@@ -16,8 +16,9 @@ Kwargs = dict[str, Any]
 
 
 def worker_started(worker: Any, args: Args, kwargs: Kwargs) -> Reading:
-    """This process runs the model as one rank."""
-    return (RoleTaken, "worker", int(getattr(worker, "global_rank", None) or worker.rpc_rank or 0))
+    """This process runs the model as one rank of an engine."""
+    rank = int(getattr(worker, "global_rank", None) or worker.rpc_rank or 0)
+    return (RoleTaken, "worker", rank, "", dp_rank(worker.vllm_config.parallel_config))
 
 
 def execution_begun(worker: Any, args: Args, kwargs: Kwargs) -> Reading:

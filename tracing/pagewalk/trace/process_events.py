@@ -25,11 +25,15 @@ class SegmentStarted(Event, frozen=True):
 
 
 class RoleTaken(Event, frozen=True):
-    """The process started to act as `front_end`, `engine_core` or `worker` (`rank`)."""
+    """The process started to act as `front_end`, `engine_core` or `worker` (`rank`).
+
+    `dp_rank`: the data parallel engine that a worker belongs to.
+    """
 
     role: str
     rank: int = 0
     detail: str = ""
+    dp_rank: int | None = None
 
 
 class ProbesInstalled(Event, frozen=True):

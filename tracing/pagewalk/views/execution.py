@@ -9,9 +9,10 @@ from pagewalk.trace.events import (
     BatchPrepared,
     ExecutionEnded,
     ExecutionStarted,
+    RoleTaken,
 )
 from pagewalk.trace.read import Segment, Trace
-from pagewalk.views.engines import Engine
+from pagewalk.views.engines import Engine, engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,30 @@ def executions(trace: Trace, engine: Engine) -> dict[int, Execution]:
 def workers(trace: Trace, engine: Engine) -> list[Segment]:
     """The engine's own process and its children; any worker where there is but one engine.
 
-    A process that ran several engines is left out: a worker's events do not say for which.
+    Workers that are nobody's children, as Ray's are, belong to the engine of their data parallel
+    rank. A process that ran several engines is left out: its events do not say for which.
     """
-    pid = engine.segment.pid
-    own = [one for one in trace.segments if one.pid == pid or _parent(one) == pid]
-    lone = sum(len(one.engines) for one in trace.segments) == 1
-    return list(trace.segments) if lone else [one for one in own if len(one.engines) <= 1]
+    cores = engines(trace)
+    if len(cores) == 1:
+        return list(trace.segments)
+    pids = {one.segment.pid for one in cores}
+    rank, pid = engine.configured.dp_rank, engine.segment.pid
+    alone = [one.configured.dp_rank for one in cores].count(rank) == 1
+    return [
+        one
+        for one in trace.segments
+        if len(one.engines) <= 1
+        and (
+            pid in (one.pid, _parent(one))
+            or (alone and not pids & {one.pid, _parent(one)} and _dp_rank(one) == rank)
+        )
+    ]
+
+
+def _dp_rank(segment: Segment) -> int | None:
+    """The data parallel rank of the workers in a process, where it is one."""
+    ranks = {one.dp_rank for one in segment.facts_of(RoleTaken) if one.role == "worker"}
+    return ranks.pop() if len(ranks) == 1 else None
 
 
 def _parent(segment: Segment) -> int | None:

@@ -107,9 +107,9 @@ class TestPrepared:
         assert (found.seq_lens, found.source) == ([], "")
 
     def test_fields_are_told_when_they_change(self, event: Tell) -> None:
-        def metadata(rows: int, **more: Any) -> Any:
+        def metadata(rows: int, extra: Any = (1, 2), **more: Any) -> Any:
             table = Tensor([0] * rows)
-            return SimpleNamespace(block_table=table, max_seq_len=99, extra=[1, 2], **more)
+            return SimpleNamespace(block_table=table, max_seq_len=99, extra=[*extra], **more)
 
         common = told([1, 1], Tensor([6, 31]))
         first = event(common, metadata(2, causal=True))
@@ -119,8 +119,16 @@ class TestPrepared:
         assert first.fields["causal"] is True
         again = event(common, metadata(2, causal=True))
         assert (again.kind, again.fields.keys() - {"block_table"}) == ("", set())
+        longer = event(common, metadata(2, extra=range(3), causal=True))
+        assert longer.fields.keys() - {"block_table"} == {"extra"}
+        assert longer.fields["extra"] == "list of 3"
         # One is no longer a flag but a count, and equal to it all the same.
-        assert event(common, metadata(2, causal=1)).fields["causal"] == 1
+        assert event(common, metadata(2, extra=range(3), causal=1)).fields["causal"] == 1
+        # Of what is neither a value nor a container the class is told, and no more.
+        other = event(common, metadata(2, extra=range(3), causal=object()))
+        assert other.fields["causal"] == "object"
+        again = event(common, metadata(2, extra=range(3), causal=object()))
+        assert again.fields.keys() - {"block_table"} == set()
 
         class Other:
             """Another class of metadata: all of its fields are new."""

@@ -98,9 +98,8 @@ def send(
     """
     from vllm import SamplingParams, TokensPrompt
 
-    tokens = TokensPrompt(
-        prompt_token_ids=[*(prompt.encode() if isinstance(prompt, str) else prompt)]
-    )
+    ids = prompt.encode() if isinstance(prompt, str) else prompt
+    tokens = TokensPrompt(prompt_token_ids=list(ids))
     if salt is not None:
         tokens["cache_salt"] = salt
     greedy = {"temperature": 0.0, "ignore_eos": True, "max_tokens": max_tokens}

@@ -18,7 +18,7 @@ from pagewalk.trace.events import Event
 Function = Callable[..., Any]
 Emit = Callable[[Reading], None]
 Fail = Callable[[Probe, object, Exception], None]
-type_of_events = type(Event)
+_EVENT_TYPE = type(Event)  # an event type is told from a plain value by its own type
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _around(original: Function, row: Probe, outlets: Outlets) -> Function:
         try:
             # A value for the reader, or an event of its own.
             begun = begin(self, args, kwargs)
-            if begun.__class__ is tuple and begun[0].__class__ is type_of_events:
+            if begun.__class__ is tuple and begun[0].__class__ is _EVENT_TYPE:
                 emit(begun)
         except Exception as error:
             fail(row, self, error)

@@ -26,17 +26,22 @@ _NO_FIELDS: dict[str, Any] = {}
 class _Fields:
     """What a backend's metadata held when it was last looked at, and where in it that was."""
 
-    __slots__ = ("counts", "facts", "kind", "known", "layout", "plain", "tensors", "values")
+    __slots__ = (
+        "counts", "facts", "kind", "known", "layout",
+        "plain", "sized", "sizes", "tensors", "values",
+    )  # fmt: skip
 
     def __init__(self, kind: str) -> None:
         self.kind = kind  # the class of the metadata
         self.known: dict[str, Any] = {}  # name -> as it was told
         self.layout: list[Any] = []  # the fields, and the class of each
-        # Which of the fields are counts of the batch, other small values, and tensors.
+        # Which of the fields are counts of the batch, other small values, containers and tensors.
         self.counts: list[tuple[int, str]] = []
         self.plain: list[int] = []
+        self.sized: list[int] = []
         self.tensors: list[int] = []
         self.values: list[Any] = []  # of the small values
+        self.sizes: list[int] = []  # of the containers
         self.facts: list[Any] = []  # of the tensors
 
 
@@ -131,23 +136,27 @@ def _as_before(held: _Fields, fields: dict[str, Any], told: Any) -> bool:
             return False
     if [values[place] for place in held.plain] != held.values:
         return False
+    if held.sized and [len(values[place]) for place in held.sized] != held.sizes:
+        return False
     return [_facts(values[place]) for place in held.tensors] == held.facts
 
 
 def _look(held: _Fields, fields: dict[str, Any]) -> None:
-    """Note what the next metadata is to be compared with; nothing where it must be described."""
+    """Note what the next metadata is to be compared with. Of other objects only the class is told,
+    and that is in the layout."""
     values = list(fields.values())
-    held.layout, held.counts, held.plain, held.tensors = [], [], [], []
+    held.layout = [*fields, *map(type, values)]
+    held.counts, held.plain, held.sized, held.tensors = [], [], [], []
     for place, (name, what) in enumerate(held.known.items()):
         if what == "=":
             held.counts.append((place, name))
         elif values[place].__class__ in PLAIN:
             held.plain.append(place)
-        elif what.__class__ is tuple and len(what) == 3:
+        elif len(what) == 3:
             held.tensors.append(place)
-        else:
-            return
-    held.layout = [*fields, *map(type, values)]
+        elif len(what) == 2:
+            held.sized.append(place)
+    held.sizes = [len(values[place]) for place in held.sized]
     held.values = [values[place] for place in held.plain]
     held.facts = [_facts(values[place]) for place in held.tensors]
 

@@ -56,11 +56,8 @@ def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Read
     batch = runner.input_batch
     count, tokens = batch.num_reqs, output.total_num_scheduled_tokens
     held = _runners.of(runner)
-    requests, removed = batch.req_ids[:count], ()
-    if requests == held.requests:
-        requests = held.requests  # the encoder knows this very list
-    else:
-        requests, removed = _members(held, requests)
+    requests = batch.req_ids[:count]
+    removed = _removed(held, requests) if requests != held.requests else ()
     whole = batch.block_table
     tables = whole.block_tables
     fresh = held.whole() is not whole
@@ -76,7 +73,7 @@ def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Read
         BatchPrepared,
         step,
         int(runner.parallel_config.rank),
-        requests,
+        held.requests,  # while it stays, the encoder knows this very list
         batch.num_computed_tokens_cpu[:count].tolist(),
         list(map(output.num_scheduled_tokens.__getitem__, requests)),
         rows,
@@ -91,11 +88,11 @@ def batch_prepared(runner: Any, args: Args, kwargs: Kwargs, result: Any) -> Read
     )
 
 
-def _members(held: _Runner, requests: list[str]) -> tuple[list[str], list[str]]:
-    """Who is in the batch now, and who was in the last one and is not in this one."""
+def _removed(held: _Runner, requests: list[str]) -> list[str]:
+    """Those that were in the last batch and are not in this one."""
     before, held.requests = held.requests, requests
     here = set(requests)
-    return requests, [one for one in before if one not in here]
+    return [one for one in before if one not in here]
 
 
 def _changed(held: _Table, table: Any, count: int) -> Rows:

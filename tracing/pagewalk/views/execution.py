@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pagewalk.trace.events import (
     AttentionPrepared,
     BatchPrepared,
+    EngineConfigured,
     ExecutionEnded,
     ExecutionStarted,
     RoleTaken,
 )
 from pagewalk.trace.read import Segment, Trace
-from pagewalk.views.engines import Engine, engines
+from pagewalk.views.engines import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,14 @@ def workers(trace: Trace, engine: Engine) -> list[Segment]:
     Workers that are nobody's children, as Ray's are, belong to the engine of their data parallel
     rank. A process that ran several engines is left out: its events do not say for which.
     """
-    cores = engines(trace)
+    cores = [
+        (one.pid, fact.dp_rank) for one in trace.segments for fact in one.facts_of(EngineConfigured)
+    ]
     if len(cores) == 1:
         return list(trace.segments)
-    pids = {one.segment.pid for one in cores}
+    pids = {pid for pid, _ in cores}
     rank, pid = engine.configured.dp_rank, engine.segment.pid
-    alone = [one.configured.dp_rank for one in cores].count(rank) == 1
+    alone = [dp_rank for _, dp_rank in cores].count(rank) == 1
     return [
         one
         for one in trace.segments

@@ -227,7 +227,7 @@ def _why_unmet(trace: Trace) -> str:
         return said
     return (
         f"{said}: {', '.join(killed)} was cut off (vLLM kills its engine cores when a server is "
-        "stopped; with its `--shutdown-timeout 10` they end in order)"
+        "stopped: let the last answers come before that)"
     )
 
 
